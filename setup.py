@@ -9,7 +9,7 @@ HERE = Path(__file__).parent
 setup(
     name="p2m-spawner",
     version="0.1.0",
-    description="A JupyterHub spawner that gives every user their own Blender: in the browser, in notebooks and over MCP",
+    description="A JupyterHub spawner: a Blender for every user, in the browser, in notebooks and over MCP",
     long_description=(HERE / "README.md").read_text(encoding="utf-8"),
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",

@@ -1,0 +1,30 @@
+"""Who listens where: the proxy for people, the hub for the containers, the proxy's API for the hub."""
+
+from pathlib import Path
+from typing import Any
+
+import docker
+
+from p2m_spawner.docker_network import ensure_network
+
+from .settings import Settings
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def configure(c: Any, settings: Settings) -> None:
+    """Bind the public address, and the hub to the gateway of the containers' network.
+
+    Raises:
+        docker.errors.DockerException: The engine does not answer, or refuses the network.
+    """
+    client = docker.APIClient(**docker.utils.kwargs_from_env(), version="auto")
+    gateway = ensure_network(client, settings.network)
+    c.JupyterHub.bind_url = settings.bind_url
+    c.JupyterHub.hub_bind_url = f"http://{gateway}:{settings.hub_port}"
+    c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
+    c.ConfigurableHTTPProxy.pid_file = str(settings.state_dir / "proxy.pid")
+    c.ConfigurableHTTPProxy.command = [
+        str(ROOT / ".venv/bin/node"),
+        str(ROOT / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"),
+    ]

@@ -1,0 +1,123 @@
+"""What an operator sets by environment. Pure: reads a mapping, checks it, and touches nothing."""
+
+import ipaddress
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TypeVar
+
+N = TypeVar("N", int, float)
+
+
+class SettingError(ValueError):
+    """A setting that cannot be used; the text names it, says what is wrong and what would be right."""
+
+
+@dataclass(frozen=True)
+class Settings:
+    """Settings of one hub.
+
+    Attributes:
+        port: ``P2M_PORT`` (8000): port of the public address.
+        bind: ``P2M_BIND`` (127.0.0.1): IP address on which the public port listens.
+        hub_port: ``P2M_HUB_PORT`` (8081): port of the hub's own API on the containers' network.
+        proxy_api_port: ``P2M_PROXY_API_PORT`` (8001): port of the proxy's API on the loopback.
+        state_dir: ``P2M_STATE`` (.p2m): folder of databases, secrets, logs and process ids; absolute.
+        admin_user: ``P2M_ADMIN_USER`` (admin): name of the administrator.
+        admin_password: ``P2M_ADMIN_PASSWORD``: the administrator's first password; None: one is generated.
+        auth: ``P2M_AUTH`` (accounts): ``accounts`` or ``oauth``.
+        signup: ``P2M_SIGNUP``: ``open``, ``approval`` or ``closed``; open on a loopback bind, otherwise approval.
+        publish_mcp: ``P2M_PUBLISH_MCP`` (0): whether raw Blender sockets are published on the host's loopback.
+        image: ``P2M_IMAGE``: image of the users' containers.
+        network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers.
+        memory: ``P2M_MEMORY`` (4G): memory limit of a container; K, M, G or T.
+        cpus: ``P2M_CPUS`` (2): CPU limit of a container, in cores.
+        mcp_timeout: ``P2M_MCP_TIMEOUT`` (30): seconds in which a started container's Blender must be ready.
+    """
+
+    port: int = 8000
+    bind: str = "127.0.0.1"
+    hub_port: int = 8081
+    proxy_api_port: int = 8001
+    state_dir: Path = Path(".p2m")
+    admin_user: str = "admin"
+    admin_password: str | None = None
+    auth: str = "accounts"
+    signup: str = "open"
+    publish_mcp: bool = False
+    image: str = "p2m/blender-singleuser:latest"
+    network: str = "p2m"
+    memory: str = "4G"
+    cpus: float = 2.0
+    mcp_timeout: float = 30.0
+
+    @classmethod
+    def from_environment(cls, environ: Mapping[str, str], base: Path | None = None) -> "Settings":
+        """Read the settings.
+
+        Args:
+            environ: Usually ``os.environ``. Empty values count as not set.
+            base: Folder that a relative ``P2M_STATE`` starts from; the project's folder when left out.
+
+        Raises:
+            SettingError: A value that cannot be used.
+        """
+        base = base or Path(__file__).resolve().parent.parent
+
+        def text(name: str, default: str) -> str:
+            return environ.get(name, "").strip() or default
+
+        def number(name: str, default: N, kind: Callable[[str], N], low: N, high: N) -> N:
+            given = text(name, str(default))
+            try:
+                value = kind(given)
+            except ValueError:
+                value = None
+            if value is None or not low <= value <= high:
+                raise SettingError(f"{name} is {given!r}; it must be a number from {low} to {high}.")
+            return value
+
+        def choice(name: str, default: str, *values: str) -> str:
+            value = text(name, default).lower()
+            if value not in values:
+                raise SettingError(f"{name} is {value!r}; it must be one of: {', '.join(values)}.")
+            return value
+
+        bind = text("P2M_BIND", cls.bind)
+        try:
+            loopback = ipaddress.ip_address(bind).is_loopback
+        except ValueError:
+            raise SettingError(f"P2M_BIND is {bind!r}; it must be an IP address, for example 0.0.0.0.") from None
+        return cls(
+            port=number("P2M_PORT", cls.port, int, 1, 65535),
+            bind=bind,
+            hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
+            proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
+            state_dir=(base / Path(text("P2M_STATE", str(cls.state_dir))).expanduser()).resolve(),
+            admin_user=text("P2M_ADMIN_USER", cls.admin_user),
+            admin_password=environ.get("P2M_ADMIN_PASSWORD") or None,
+            auth=choice("P2M_AUTH", cls.auth, "accounts", "oauth"),
+            signup=choice("P2M_SIGNUP", "open" if loopback else "approval", "open", "approval", "closed"),
+            publish_mcp=choice("P2M_PUBLISH_MCP", "0", "0", "1") == "1",
+            image=text("P2M_IMAGE", cls.image),
+            network=text("P2M_NETWORK", cls.network),
+            memory=text("P2M_MEMORY", cls.memory),
+            cpus=number("P2M_CPUS", cls.cpus, float, 0.1, 1024.0),
+            mcp_timeout=number("P2M_MCP_TIMEOUT", cls.mcp_timeout, float, 1.0, 3600.0),
+        )
+
+    @property
+    def bind_url(self) -> str:
+        """What the public port binds, as a URL without a last slash."""
+        return f"http://{f'[{self.bind}]' if ':' in self.bind else self.bind}:{self.port}"
+
+    @property
+    def public_url(self) -> str:
+        """Where somebody on this machine opens the hub, without a last slash."""
+        everywhere = ipaddress.ip_address(self.bind).is_unspecified
+        return f"http://127.0.0.1:{self.port}" if everywhere else self.bind_url
+
+    @property
+    def admin_password_file(self) -> Path:
+        """Where a generated administrator's password is kept, mode 0600."""
+        return self.state_dir / "admin-password"

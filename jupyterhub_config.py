@@ -1,0 +1,15 @@
+"""Configuration of the hub that `make up` runs. Settings come from the environment, topics from hub_config/."""
+
+import os
+import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent))  # jupyterhub does not add the folder of its configuration
+
+from hub_config import accounts, network, pages, spawner, state
+from hub_config.settings import Settings
+
+c = get_config()  # noqa: F821
+settings = Settings.from_environment(os.environ)
+for topic in (state, network, accounts, spawner, pages):
+    topic.configure(c, settings)

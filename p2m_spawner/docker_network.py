@@ -1,0 +1,34 @@
+"""The network of the users' containers: a bridge on which they reach the hub, and not each other."""
+
+import docker
+
+ICC_OPTION = "com.docker.network.bridge.enable_icc"
+
+
+def ensure_network(client: docker.APIClient, name: str) -> str:
+    """Make sure that the bridge network exists.
+
+    A network of that name that already exists is used as it is: it is the operator's.
+
+    Args:
+        client: Low-level docker client.
+        name: Name of the network.
+
+    Returns:
+        The address of its gateway on the host, where a hub can listen for the containers; empty when the
+        network has none.
+
+    Raises:
+        docker.errors.APIError: The engine refused.
+    """
+    found = [network for network in client.networks(names=[name]) if network["Name"] == name]
+    if not found:
+        client.create_network(
+            name,
+            driver="bridge",
+            options={ICC_OPTION: "false"},
+            labels={"p2m.network": name},
+            check_duplicate=True,
+        )
+    pools = client.inspect_network(name)["IPAM"]["Config"] or []
+    return next((pool["Gateway"] for pool in pools if "Gateway" in pool), "")

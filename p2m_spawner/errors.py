@@ -1,0 +1,32 @@
+"""What can go wrong between a spawn request and a Blender that answers.
+
+Each failure speaks to three readers: ``str(error)`` is the user's sentence and says what to do, ``log_message`` is
+the operator's with the cause, ``reason`` is the label that metrics count by.
+"""
+
+
+class SpawnFailure(Exception):
+    """A server that could not be started.
+
+    Args:
+        message: The user's sentence, plain text.
+        reason: Metric label: lower case, words joined by ``_``.
+        log_message: The operator's text, may have many lines; ``message`` when left out.
+    """
+
+    def __init__(self, message: str, *, reason: str, log_message: str = "") -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.log_message = log_message or message
+
+
+class NotReadyInTime(SpawnFailure):
+    """The deadline passed before Blender, its MCP server and its desktop were ready."""
+
+
+class ServerDied(SpawnFailure):
+    """The server ended, or Blender was given up inside it, before it was ready."""
+
+
+class PortsExhausted(SpawnFailure):
+    """Every port pair of the ranges is taken, by our servers or by something else on the host."""

@@ -1,0 +1,18 @@
+"""Where things are below a single-user server's base URL (``/user/NAME/``). Pure string work."""
+
+DESKTOP = "blender/"
+MCP = "p2m/mcp"
+STATUS = "p2m/status"
+
+
+def below(base_url: str, path: str) -> str:
+    """Join a path to a base URL.
+
+    Args:
+        base_url: ``/user/NAME/`` or ``http://host:port/user/NAME``, with or without the last slash.
+        path: A path of this module, without a first slash.
+
+    Returns:
+        The joined URL with exactly one slash between both.
+    """
+    return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
