@@ -1,0 +1,40 @@
+# `make` says what there is. Settings come from the environment: P2M_PORT, P2M_STATE … (hub_config/settings.py).
+SHELL := /bin/bash
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+
+TESTS := $(wildcard tests/unit tests/deploy tests/hub tests/addon tests/image tests/e2e)
+
+.DEFAULT_GOAL := help
+.PHONY: help up down test image addon lint
+
+help:  ## This list
+	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+up:  ## Set everything up and run the hub in the foreground (http://127.0.0.1:8000); Ctrl-C stops it
+	@deploy/engine
+	@deploy/environment
+	@deploy/hub check
+	@singleuser_image/build
+	@deploy/hub up
+
+down:  ## Stop the hub and all user containers; their volumes stay
+	@deploy/hub down
+
+test:  ## Install what the tests need, check the code, run all tests
+	@deploy/engine
+	@deploy/environment test
+	@singleuser_image/build
+	@deploy/lint
+	@echo "==> tests: $(TESTS)"
+	@pytest --durations=15 $(TESTS)
+
+image:  ## Build the user image
+	@deploy/engine
+	@singleuser_image/build
+
+addon:  ## Build the Blender extension into dist/
+	@addon/build
+
+lint:  ## Format, types, imports, shell scripts, Dockerfile
+	@deploy/environment test
+	@deploy/lint

@@ -1,0 +1,92 @@
+# Sourced by the scripts of this folder and by singleuser_image/build: how they speak, and how they run long steps.
+# A script sets `topic` (the word before the colon) before it sources this file.
+# shellcheck shell=bash
+
+repository=$(cd "$(dirname "${BASH_SOURCE[0]}")/.." && pwd)
+state=$(cd "$repository" && realpath -m -- "${P2M_STATE:-.p2m}")
+readonly repository state
+
+say() { printf '==> %s: %s\n' "${topic:?}" "$1"; }
+
+# One sentence that says what is wrong and how to mend it, then the end.
+fail() {
+    printf '==> %s: %s\n' "$topic" "$1" >&2
+    exit 1
+}
+
+# Where the output of long steps goes: log_file NAME sets `log`.
+log_file() {
+    log=$state/logs/$1
+    if ! { mkdir -p "$state/logs" && echo "$1, $(date)" >"$log"; } 2>/dev/null; then
+        fail "cannot write $log; free some disk space, or set P2M_STATE to a directory you can write to."
+    fi
+}
+
+is_root() { [ "$(id -u)" = 0 ]; }
+
+is_debian() { command -v apt-get >/dev/null && [ -e /etc/debian_version ]; }
+
+free_megabytes() { df -Pm -- "$1" | awk 'NR == 2 { print $4 }'; }
+
+# run_step TITLE COMMAND… runs the command with its output in $log. What goes on is shown as it goes: the elapsed time
+# and the command's latest line, in place on a terminal, every ten seconds elsewhere. Lines of the log that match
+# $step_pattern are shown for good. Answers the command's exit status.
+run_step() {
+    local title=$1 began=$SECONDS shown=0 next=10 status=0 start_line line width
+    shift
+    start_line=$(($(wc -l <"$log") + 1))
+    say "$title"
+    "$@" >>"$log" 2>&1 </dev/null &
+    local command_pid=$!
+    # shellcheck disable=SC2064  # the process id of now is meant
+    trap "kill $command_pid 2>/dev/null; wait $command_pid 2>/dev/null; exit 130" INT TERM HUP
+    width=$((${COLUMNS:-$(tput cols 2>/dev/null || echo 100)} - 12))
+    while true; do
+        local running=true
+        kill -0 "$command_pid" 2>/dev/null || running=false
+        if [ -n "${step_pattern:-}" ]; then
+            local steps
+            steps=$(tail -n "+$start_line" "$log" | grep -aE "$step_pattern" | tail -n "+$((shown + 1))" || true)
+            while IFS= read -r line; do
+                [ -n "$line" ] || continue
+                clear_line
+                printf '    %4d s  %.*s\n' $((SECONDS - began)) "$width" "$line"
+                shown=$((shown + 1))
+            done <<<"$steps"
+        fi
+        $running || break
+        line=$(tail -c 2000 "$log" | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | tr -d '\033' || true)
+        if [ -t 1 ]; then
+            printf '\r\033[K    %4d s  %.*s' $((SECONDS - began)) "$width" "$line"
+        elif [ $((SECONDS - began)) -ge "$next" ]; then
+            printf '    %4d s  %.*s\n' $((SECONDS - began)) "$width" "$line"
+            next=$((SECONDS - began + 10))
+        fi
+        sleep 0.3
+    done
+    clear_line
+    wait "$command_pid" || status=$?
+    trap - INT TERM HUP
+    return "$status"
+}
+
+clear_line() { if [ -t 1 ]; then printf '\r\033[K'; fi; }
+
+# The end of a long step that failed: the sentence, the log's last lines, where the rest is.
+fail_with_log() {
+    {
+        printf '==> %s: %s\n' "$topic" "$1"
+        tail -n 15 "$log" | sed 's/^/    /'
+        printf '    The whole log: %s\n' "$log"
+    } >&2
+    exit 1
+}
+
+# install_packages PACKAGE… by apt; the caller has made sure of root and Debian.
+install_packages() {
+    export DEBIAN_FRONTEND=noninteractive
+    run_step "reading Debian's package lists" apt-get update ||
+        fail_with_log "apt-get update failed; check the network and /etc/apt/sources.list."
+    run_step "installing $*" apt-get install -y --no-install-recommends "$@" ||
+        fail_with_log "apt-get could not install $*; see the lines below, mend that and run the command again."
+}
