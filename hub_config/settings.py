@@ -1,6 +1,7 @@
 """What an operator sets by environment. Pure: reads a mapping, checks it, and touches nothing."""
 
 import ipaddress
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,6 +89,11 @@ class Settings:
             loopback = ipaddress.ip_address(bind).is_loopback
         except ValueError:
             raise SettingError(f"P2M_BIND is {bind!r}; it must be an IP address, for example 0.0.0.0.") from None
+        memory = text("P2M_MEMORY", cls.memory).upper()
+        if not re.fullmatch(r"\d+(\.\d+)?[KMGT]", memory):
+            raise SettingError(
+                f"P2M_MEMORY is {environ['P2M_MEMORY']!r}; it must be a number with K, M, G or T, for example 4G."
+            )
         return cls(
             port=number("P2M_PORT", cls.port, int, 1, 65535),
             bind=bind,
@@ -101,7 +107,7 @@ class Settings:
             publish_mcp=choice("P2M_PUBLISH_MCP", "0", "0", "1") == "1",
             image=text("P2M_IMAGE", cls.image),
             network=text("P2M_NETWORK", cls.network),
-            memory=text("P2M_MEMORY", cls.memory),
+            memory=memory,
             cpus=number("P2M_CPUS", cls.cpus, float, 0.1, 1024.0),
             mcp_timeout=number("P2M_MCP_TIMEOUT", cls.mcp_timeout, float, 1.0, 3600.0),
         )

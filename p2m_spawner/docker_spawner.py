@@ -12,7 +12,7 @@ from traitlets import Int, Unicode, default, validate
 
 from .docker_network import ensure_network
 from .errors import SpawnFailure
-from .mixin import LOG_TAIL_LINES, BlenderSpawnerMixin
+from .mixin import BlenderSpawnerMixin
 from .ports import PortLedger, PortPair
 
 HOME = "/home/blender"
@@ -119,6 +119,11 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
     @default("network_name")
     def _network_name_default(self) -> str:
         return "p2m"
+
+    @default("use_internal_ip")
+    def _use_internal_ip_default(self) -> bool:
+        # DockerSpawner would use it on any network but "bridge"; a hub in a container on our network sets it.
+        return False
 
     @default("volumes")
     def _volumes_default(self) -> Options:
@@ -276,23 +281,6 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
     async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
         """Run ``function(client, *args)`` in DockerSpawner's own thread for engine calls."""
         return await wrap_future(self.executor.submit(function, self.client, *args))
-
-    async def poll(self) -> Any:
-        """None while the container runs, otherwise how it ended.
-
-        A container that died is reported to the log with its exit code and last lines, then removed.
-        """
-        status = await super().poll()
-        if status is not None and self.object_id:
-            self.log.error(
-                "%s: container %s died: %s\nLast lines of the server:\n%s",
-                self._log_name,
-                self.object_id[:12],
-                status,
-                await self.log_tail(LOG_TAIL_LINES),
-            )
-            await self.discard()
-        return status
 
     # What the mixin asks
 

@@ -103,7 +103,7 @@ class BlenderSpawnerMixin(Spawner):
                 shown += 1
             await self._stage_added.wait()
 
-    # Start
+    # Start, poll, stop
 
     async def start(self) -> Any:
         """Start the server and wait until its Blender is ready.
@@ -131,6 +131,26 @@ class BlenderSpawnerMixin(Spawner):
                 status_code=503,
             ) from error
         return address
+
+    async def poll(self) -> Any:
+        """None while the server runs, otherwise how it ended.
+
+        A server that died is reported to the log with its last lines, then swept away.
+        """
+        status = await super().poll()
+        if status is not None and (output := await self.log_tail(LOG_TAIL_LINES)):
+            self.log.error("%s: server died: %s\nLast lines of the server:\n%s", self._log_name, status, output)
+            await self.discard()
+        return status
+
+    async def stop(self, now: bool = False) -> None:
+        """Stop the server; the home stays.
+
+        Args:
+            now: Do not wait for a clean end.
+        """
+        await super().stop(now)
+        self._stages = []
 
     async def _wait_until_ready(self, address: Any) -> None:
         """Wait for the status page of the server at ``address`` to say ready.

@@ -1,0 +1,97 @@
+"""What the spawner asks of the engine, and that an operator's own options lie over it and keep their meaning."""
+
+from types import SimpleNamespace
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from traitlets.config import Config
+
+from p2m_spawner.docker_spawner import BlenderDockerSpawner, merged
+from p2m_spawner.ports import PortPair
+
+
+def spawner(**traits):
+    made = BlenderDockerSpawner(config=Config({"BlenderDockerSpawner": traits}))
+    made.user = SimpleNamespace(name="ada", id=1, url="/user/ada/")
+    made._ports = PortPair(7, 13007, 10007)
+    return made
+
+
+async def host_config(made):
+    return await made._eval_if_callable(made.extra_host_config)
+
+
+async def test_a_container_is_locked_in():
+    config = await host_config(spawner(mem_limit="2G", pids_limit=100))
+    assert config["cap_drop"] == ["ALL"]
+    assert config["security_opt"] == ["no-new-privileges"]
+    assert config["read_only"] is True
+    assert config["pids_limit"] == 100
+    assert config["memswap_limit"] == 2 * 1024**3
+    assert set(config["tmpfs"]) == {"/tmp", "/run"}
+
+
+async def test_the_desktop_is_published_on_the_loopback_and_the_raw_socket_is_not():
+    assert (await host_config(spawner()))["port_bindings"] == {8888: ("127.0.0.1", 13007)}
+
+
+async def test_a_published_raw_socket_has_the_same_offset_and_stays_on_the_loopback():
+    config = await host_config(spawner(publish_mcp=True, host_ip="10.0.0.1"))
+    assert config["port_bindings"] == {8888: ("10.0.0.1", 13007), 9876: ("127.0.0.1", 10007)}
+
+
+async def test_no_port_is_published_with_internal_addresses():
+    assert "port_bindings" not in await host_config(spawner(use_internal_ip=True))
+
+
+async def test_an_operators_dictionary_lies_over_ours():
+    config = await host_config(spawner(extra_host_config={"read_only": False, "tmpfs": {"/var/tmp": ""}}))
+    assert config["read_only"] is False
+    assert set(config["tmpfs"]) == {"/tmp", "/run", "/var/tmp"}
+    assert config["cap_drop"] == ["ALL"]
+
+
+async def test_an_operators_callable_gets_the_spawner_and_lies_over_ours():
+    async def extra(of):
+        return {"dns": [f"dns-for-{of.user.name}"]}
+
+    config = await host_config(spawner(extra_host_config=extra))
+    assert config["dns"] == ["dns-for-ada"]
+    assert config["cap_drop"] == ["ALL"]
+
+
+async def test_labels_name_hub_and_user_beside_the_operators():
+    made = spawner(hub_id="class-3b", extra_create_kwargs={"labels": {"room": "12"}})
+    kwargs = await made._eval_if_callable(made.extra_create_kwargs)
+    assert kwargs["labels"] == {"p2m.hub": "class-3b", "p2m.user": "ada", "p2m.server": "", "room": "12"}
+
+
+@pytest.mark.parametrize(
+    ("trait", "value"),
+    [
+        ("image", "p2m/blender-singleuser:latest"),
+        ("network_name", "p2m"),
+        ("volumes", {"p2m-{username}": "/home/blender"}),
+        ("default_url", "/lab"),
+        ("remove", True),
+    ],
+)
+def test_defaults_need_no_configuration(trait, value):
+    assert getattr(BlenderDockerSpawner(), trait) == value
+
+
+trees = st.recursive(
+    st.integers(), lambda inner: st.dictionaries(st.sampled_from("abc"), inner, max_size=3), max_leaves=8
+)
+options = st.dictionaries(st.sampled_from("abc"), trees, max_size=3)
+
+
+@given(options, options)
+def test_merging_keeps_every_key_and_the_extras_leaves(base, extra):
+    result = merged(base, extra)
+    assert set(result) == set(base) | set(extra)
+    for key, value in extra.items():
+        if not isinstance(value, dict):
+            assert result[key] == value
+    assert merged(result, extra) == result
