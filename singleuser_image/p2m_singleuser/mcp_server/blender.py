@@ -1,0 +1,93 @@
+"""How a tool asks Blender: life signs while it works, and errors an agent can act on."""
+
+from __future__ import annotations
+
+import asyncio
+import time
+from typing import Any
+
+from mcp.server.mcpserver import Context
+from mcp.server.mcpserver.exceptions import ToolError
+
+from p2m_singleuser.link import (
+    DEFAULT_DEADLINE_S,
+    BlenderError,
+    BlenderLink,
+    BlenderLinkError,
+    BlenderTimeout,
+    BlenderUnavailable,
+)
+
+HEARTBEAT_S = 1.0
+"""Seconds between progress notifications while Blender works on a command."""
+
+STATUS_DEADLINE_S = 1.0
+"""Seconds Blender's I/O thread gets to say what the main thread is busy with."""
+
+BlenderContext = Context[BlenderLink, Any]
+"""What a tool's first parameter is: MCP's request context; its lifespan context is the link to Blender."""
+
+
+async def ask(
+    ctx: BlenderContext,
+    command: str,
+    *,
+    deadline_s: float = DEFAULT_DEADLINE_S,
+    announce: str | None = None,
+    **params: Any,
+) -> Any:
+    """Run one command in Blender for a tool and return its result.
+
+    A client that asked for progress hears each `HEARTBEAT_S` that Blender is still at work. When the client cancels
+    the call, waiting ends at once.
+
+    Args:
+        ctx: The tool's context.
+        command: Name of the command on Blender's socket.
+        deadline_s: Seconds Blender may take.
+        announce: Sentence of a progress notification sent before the command; None sends none.
+        **params: The command's parameters.
+
+    Returns:
+        The command's result.
+
+    Raises:
+        ToolError: Blender is not there, the command failed, or it took too long. The text says what to do next.
+    """
+    link = ctx.request_context.lifespan_context
+    if announce is not None:
+        await ctx.report_progress(0, message=announce)
+    started = time.monotonic()
+    call = asyncio.create_task(link.call(command, deadline_s=deadline_s, **params))
+    try:
+        while not (await asyncio.wait([call], timeout=HEARTBEAT_S))[0]:
+            elapsed = time.monotonic() - started
+            await ctx.report_progress(elapsed, message=f"Blender is working on {command}: {elapsed:.0f} s")
+        return call.result()
+    except BlenderUnavailable as error:
+        raise ToolError(str(error)) from error
+    except BlenderTimeout as error:
+        raise ToolError(f"{error} {await _what_keeps_it(link)}") from error
+    except BlenderError as error:
+        raise ToolError(describe(error)) from error
+    finally:
+        call.cancel()
+
+
+def describe(error: BlenderError) -> str:
+    """Return a failed command's exception as text: type, message, then the traceback if there is one."""
+    headline = f"{error.type}: {error.message}"
+    return f"{headline}\n\n{error.traceback}" if error.traceback else headline
+
+
+async def _what_keeps_it(link: BlenderLink) -> str:
+    try:
+        status = await link.call("get_status", deadline_s=STATUS_DEADLINE_S)
+    except BlenderLinkError:
+        return "It does not say what keeps it busy. Try get_scene_info in a few seconds; split long work into steps."
+    if status.get("state") == "busy":
+        return (
+            f"It is still busy with {status.get('busy_with') or 'an operation'}. Wait, then try again; "
+            "split long work into steps or raise the timeout."
+        )
+    return "It is free again: check the scene with get_scene_info before you repeat the call."

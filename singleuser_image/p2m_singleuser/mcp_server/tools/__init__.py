@@ -1,0 +1,1 @@
+"""The tools, one module a topic; each module has a `Toolset` named ``tools``."""

@@ -1,0 +1,51 @@
+"""How a topic module lists its tools, and the promises tools make to clients."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any, TypeVar
+
+from mcp.server.mcpserver import MCPServer
+from mcp_types import ToolAnnotations
+
+from p2m_singleuser.link import BlenderLink
+
+READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+"""The tool looks and changes nothing."""
+
+CHANGES_ANYTHING = ToolAnnotations(
+    read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
+)
+"""The tool may change or delete anything, and may reach the network."""
+
+F = TypeVar("F", bound=Callable[..., Awaitable[Any]])
+
+
+class Toolset:
+    """The tools of one topic.
+
+    A topic module makes one instance named ``tools`` and decorates its functions with `tool`; ``app.py`` registers
+    the instance. A function's docstring is the description agents read.
+    """
+
+    def __init__(self) -> None:
+        self._entries: list[tuple[Callable[..., Awaitable[Any]], dict[str, Any]]] = []
+
+    def tool(self, *, title: str, annotations: ToolAnnotations) -> Callable[[F], F]:
+        """Return a decorator that adds a coroutine function to the topic.
+
+        Args:
+            title: Name for people.
+            annotations: What the tool promises, for instance `READS`.
+        """
+
+        def add(function: F) -> F:
+            self._entries.append((function, {"title": title, "annotations": annotations}))
+            return function
+
+        return add
+
+    def register(self, server: MCPServer[BlenderLink]) -> None:
+        """Add the topic's tools to a server."""
+        for function, options in self._entries:
+            server.add_tool(function, **options)

@@ -1,0 +1,81 @@
+"""A Blender that is only a socket: what the tests of the user image's package talk to."""
+
+from __future__ import annotations
+
+import asyncio
+import json
+import struct
+from collections.abc import Awaitable, Callable
+from pathlib import Path
+from typing import Any, Self
+
+Answer = Callable[[dict[str, Any]], Awaitable[Any]]
+
+
+class CommandFailed(Exception):
+    """Raised by an answer: Blender reports an error reply with these details."""
+
+    def __init__(self, message: str, *, type: str = "RuntimeError", traceback: str = "") -> None:
+        super().__init__(message)
+        self.details = {"type": type, "traceback": traceback}
+
+
+class FakeBlender:
+    """Speaks docs/protocol.md on a unix socket; commands are coroutine functions in `answers`."""
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.answers: dict[str, Answer] = {"get_status": self.status}
+        self.requests: list[dict[str, Any]] = []
+        self.connections = 0
+        self._tasks: set[asyncio.Task[None]] = set()
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._server: asyncio.Server | None = None
+
+    async def __aenter__(self) -> Self:
+        self._server = await asyncio.start_unix_server(self._serve, self.path)
+        return self
+
+    async def __aexit__(self, *_: object) -> None:
+        await self.stop()
+
+    async def stop(self) -> None:
+        """Do what a crash does: the listener and all connections are gone, the file stays."""
+        if self._server is None:
+            return
+        self._server.close()
+        self._server = None
+        for task in self._tasks:
+            task.cancel()
+        for writer in self._writers:
+            writer.close()
+
+    async def status(self, _: dict[str, Any]) -> dict[str, Any]:
+        return {"state": "ready", "busy_since": None, "busy_with": None, "version": "4.3.2", "pid": 42, "file": None}
+
+    async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        self.connections += 1
+        self._writers.add(writer)
+        try:
+            while True:
+                (length,) = struct.unpack(">I", await reader.readexactly(4))
+                request = json.loads(await reader.readexactly(length))
+                self.requests.append(request)
+                task = asyncio.create_task(self._answer(request, writer))
+                self._tasks.add(task)
+                task.add_done_callback(self._tasks.discard)
+        except (asyncio.IncompleteReadError, ConnectionError):
+            pass
+        finally:
+            self._writers.discard(writer)
+            writer.close()
+
+    async def _answer(self, request: dict[str, Any], writer: asyncio.StreamWriter) -> None:
+        reply: dict[str, Any] = {"id": request["id"]}
+        try:
+            reply |= {"status": "success", "result": await self.answers[request["type"]](request["params"])}
+        except CommandFailed as failure:
+            reply |= {"status": "error", "message": str(failure), "error": failure.details}
+        payload = json.dumps(reply).encode()
+        writer.write(struct.pack(">I", len(payload)) + payload)
+        await writer.drain()
