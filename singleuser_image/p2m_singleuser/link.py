@@ -55,14 +55,16 @@ class BlenderError(BlenderLinkError):
     Attributes:
         type: Name of the exception inside Blender, for instance ``"KeyError"``.
         message: Its text.
-        traceback: The lines of the user's code that led to it, or an empty string.
+        traceback: The lines of the client's own code that led to it; empty when the client sent no code.
+        output: What that code had printed before it failed.
     """
 
-    def __init__(self, message: str, *, type: str = "Error", traceback: str = "") -> None:
+    def __init__(self, message: str, *, type: str = "Error", traceback: str = "", output: str = "") -> None:
         super().__init__(message)
         self.message = message
         self.type = type
         self.traceback = traceback
+        self.output = output
 
 
 class BlenderLink:
@@ -202,7 +204,7 @@ def _megabytes(size: int) -> str:
     return f"{size / (1024 * 1024):.1f} MB"
 
 
-_LIMIT_SENTENCE = f"Blender's socket carries at most {_megabytes(MAX_MESSAGE_BYTES)}. Split it, or write it to a file and name the file."
+_LIMIT_SENTENCE = f"the limit is {_megabytes(MAX_MESSAGE_BYTES)}. Split it, or write it to a file and name the file."
 
 
 def _result_of(reply: dict[str, Any]) -> Any:
@@ -213,4 +215,5 @@ def _result_of(reply: dict[str, Any]) -> Any:
         str(reply.get("message") or "Blender reported an error without a message."),
         type=str(details.get("type") or "Error"),
         traceback=str(details.get("traceback") or ""),
+        output=str(details.get("output") or ""),
     )

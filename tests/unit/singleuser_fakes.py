@@ -15,9 +15,9 @@ Answer = Callable[[dict[str, Any]], Awaitable[Any]]
 class CommandFailed(Exception):
     """Raised by an answer: Blender reports an error reply with these details."""
 
-    def __init__(self, message: str, *, type: str = "RuntimeError", traceback: str = "") -> None:
+    def __init__(self, message: str, *, type: str = "RuntimeError", traceback: str = "", output: str = "") -> None:
         super().__init__(message)
-        self.details = {"type": type, "traceback": traceback}
+        self.details = {"type": type, "traceback": traceback, "output": output}
 
 
 class FakeBlender:

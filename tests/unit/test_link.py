@@ -104,15 +104,17 @@ async def test_calls_work_again_when_blender_is_back(blender: FakeBlender, link:
 
 async def test_a_failed_command_carries_type_message_and_traceback(blender: FakeBlender, link: BlenderLink) -> None:
     async def fail(_: dict[str, Any]) -> None:
-        raise CommandFailed("no such object", type="KeyError", traceback="line 3, in <code>")
+        raise CommandFailed("no such object", type="KeyError", traceback="line 3, in <code>", output="so far")
 
     blender.answers["fail"] = fail
     with pytest.raises(BlenderError) as caught:
         await link.call("fail")
-    assert (caught.value.type, caught.value.message, caught.value.traceback) == (
+    error = caught.value
+    assert (error.type, error.message, error.traceback, error.output) == (
         "KeyError",
         "no such object",
         "line 3, in <code>",
+        "so far",
     )
 
 
@@ -179,7 +181,7 @@ async def test_a_command_over_the_limit_is_refused_before_it_is_sent(
     blender: FakeBlender, link: BlenderLink, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(link_module, "MAX_MESSAGE_BYTES", 1000)
-    with pytest.raises(BlenderError, match="carries at most") as caught:
+    with pytest.raises(BlenderError, match="the limit is") as caught:
         await link.call("echo", text="x" * 2000)
     assert caught.value.type == "MessageTooLarge"
     assert blender.requests == []

@@ -75,9 +75,11 @@ async def ask(
 
 
 def describe(error: BlenderError) -> str:
-    """Return a failed command's exception as text: type, message, then the traceback if there is one."""
-    headline = f"{error.type}: {error.message}"
-    return f"{headline}\n\n{error.traceback}" if error.traceback else headline
+    """Return a failed command as text: its sentence, or for failed code type, message, traceback and output so far."""
+    if not error.traceback:
+        return error.message
+    text = f"{error.type}: {error.message}\n\n{error.traceback.rstrip()}"
+    return f"{text}\n\nPrinted before the error:\n{error.output}" if error.output else text
 
 
 async def _what_keeps_it(link: BlenderLink) -> str:

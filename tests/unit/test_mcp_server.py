@@ -1,0 +1,271 @@
+"""The MCP server on its unix socket, with the SDK's own client, in both generations of the protocol."""
+
+from __future__ import annotations
+
+import asyncio
+import base64
+import contextlib
+import stat
+from collections.abc import AsyncIterator, Callable
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx2
+import pytest
+import uvicorn
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CallToolResult, ImageContent, TextContent
+
+from p2m_singleuser import link as link_module
+from p2m_singleuser.link import BlenderLink
+from p2m_singleuser.mcp_server import blender as blender_module
+from p2m_singleuser.mcp_server.__main__ import listen
+from p2m_singleuser.mcp_server.app import MAX_REQUEST_BYTES, build_app
+from tests.unit.singleuser_fakes import CommandFailed, FakeBlender
+
+SCENE = {
+    "name": "Scene",
+    "object_count": 1,
+    "materials_count": 1,
+    "objects": [{"name": "Cube", "type": "MESH", "location": [0.0, 0.0, 1.5]}],
+}
+PNG = base64.b64encode(b"\x89PNG not really").decode()
+
+Connect = Callable[..., AbstractAsyncContextManager[Client]]
+
+
+@pytest.fixture
+async def blender(tmp_path: Path) -> AsyncIterator[FakeBlender]:
+    async with FakeBlender(tmp_path / "blender.sock") as fake:
+
+        async def get_scene_info(params: dict[str, Any]) -> dict[str, Any]:
+            return SCENE
+
+        async def get_object_info(params: dict[str, Any]) -> dict[str, Any]:
+            raise CommandFailed(f"No object named {params['name']!r}. get_scene_info lists the names.")
+
+        async def get_viewport_screenshot(params: dict[str, Any]) -> dict[str, Any]:
+            return {"image_base64": PNG, "width": params["max_size"], "height": 2}
+
+        async def execute_code(params: dict[str, Any]) -> dict[str, Any]:
+            return {"executed": True, "result": f"ran {len(params['code'])}\n"}
+
+        fake.answers |= {
+            "get_scene_info": get_scene_info,
+            "get_object_info": get_object_info,
+            "get_viewport_screenshot": get_viewport_screenshot,
+            "execute_code": execute_code,
+        }
+        yield fake
+
+
+@pytest.fixture
+async def mcp_sock(tmp_path: Path) -> AsyncIterator[Path]:
+    path = tmp_path / "mcp.sock"
+    config = uvicorn.Config(
+        build_app(BlenderLink(tmp_path / "blender.sock")), log_config=None, ws="none", timeout_graceful_shutdown=1
+    )
+    server = uvicorn.Server(config)
+    with contextlib.ExitStack() as stack:
+        sock = stack.enter_context(contextlib.closing(listen(path)))
+        sock.listen()
+        serving = asyncio.create_task(server.serve(sockets=[sock]))
+        yield path
+        server.should_exit = True
+        await serving
+
+
+@pytest.fixture(params=["legacy", "auto"])
+def connect(request: pytest.FixtureRequest, mcp_sock: Path) -> Connect:
+    """Return what opens a client of one protocol generation: with the `initialize` handshake, or without."""
+
+    @asynccontextmanager
+    async def open_client(**options: Any) -> AsyncIterator[Client]:
+        transport = httpx2.AsyncHTTPTransport(uds=str(mcp_sock))
+        async with httpx2.AsyncClient(transport=transport, timeout=30) as http:
+            streams = streamable_http_client("http://localhost/mcp", http_client=http, max_sse_event_size=None)
+            async with Client(streams, mode=request.param, **options) as client:
+                yield client
+
+    return open_client
+
+
+def text_of(result: CallToolResult) -> str:
+    (content,) = result.content
+    assert isinstance(content, TextContent)
+    return content.text
+
+
+def test_the_socket_is_private_and_replaces_a_stale_one(tmp_path: Path) -> None:
+    for _ in range(2):
+        with contextlib.closing(listen(tmp_path / "mcp.sock")):
+            assert stat.S_IMODE((tmp_path / "mcp.sock").stat().st_mode) == 0o600
+
+
+async def test_status_counts_the_tools(mcp_sock: Path) -> None:
+    async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(mcp_sock))) as http:
+        assert (await http.get("http://localhost/status")).json() == {"num_tools": 4}
+
+
+@pytest.mark.parametrize(
+    ("headers", "status"),
+    [({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)],
+)
+async def test_a_foreign_host_or_origin_is_refused(mcp_sock: Path, headers: dict[str, str], status: int) -> None:
+    async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(mcp_sock))) as http:
+        reply = await http.post("http://localhost/mcp", json={}, headers=headers)
+    assert reply.status_code == status
+
+
+async def test_every_tool_says_what_it_is(connect: Connect) -> None:
+    async with connect() as client:
+        tools = {tool.name: tool for tool in (await client.list_tools()).tools}
+        assert client.server_info is not None
+        assert client.server_info.name == "p2m-blender"
+        assert "metres" in (client.instructions or "")
+    assert set(tools) == {"get_scene_info", "get_object_info", "get_viewport_screenshot", "execute_blender_code"}
+    for tool in tools.values():
+        assert tool.title
+        assert tool.description
+        assert tool.annotations is not None
+        assert all("description" in field for field in tool.input_schema["properties"].values())
+    reads = tools["get_scene_info"].annotations
+    changes = tools["execute_blender_code"].annotations
+    assert reads is not None
+    assert changes is not None
+    assert (reads.read_only_hint, reads.destructive_hint, reads.idempotent_hint) == (True, False, True)
+    assert (changes.read_only_hint, changes.destructive_hint, changes.idempotent_hint) == (False, True, False)
+    for name in ("get_scene_info", "get_object_info", "execute_blender_code"):
+        schema = tools[name].output_schema
+        assert schema is not None
+        assert all("description" in field for field in schema["properties"].values()), name
+
+
+async def test_scene_info_is_structured(blender: FakeBlender, connect: Connect) -> None:
+    async with connect() as client:
+        result = await client.call_tool("get_scene_info", {"limit": 5, "offset": 10})
+    assert result.structured_content == SCENE
+    assert blender.requests[-1]["params"] == {"limit": 5, "offset": 10}
+
+
+async def test_a_screenshot_is_an_image(blender: FakeBlender, connect: Connect) -> None:
+    async with connect() as client:
+        (content,) = (await client.call_tool("get_viewport_screenshot", {"max_size": 400})).content
+    assert isinstance(content, ImageContent)
+    assert (content.mime_type, content.data) == ("image/png", PNG)
+    assert blender.requests[-1]["params"] == {"max_size": 400}
+
+
+async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, connect: Connect) -> None:
+    async with connect() as client:
+        result = await client.call_tool("get_object_info", {"name": "Cubo"})
+    assert result.is_error
+    assert "No object named 'Cubo'. get_scene_info lists the names." in text_of(result)
+
+
+async def test_failed_code_brings_exception_traceback_and_output(blender: FakeBlender, connect: Connect) -> None:
+    async def execute_code(_: dict[str, Any]) -> None:
+        raise CommandFailed(
+            "name 'cube' is not defined",
+            type="NameError",
+            traceback='  File "<code>", line 2, in <module>\n    cube.x = 1\n',
+            output="step 1\n",
+        )
+
+    blender.answers["execute_code"] = execute_code
+    async with connect() as client:
+        result = await client.call_tool("execute_blender_code", {"code": "print('step 1')\ncube.x = 1"})
+    assert result.is_error
+    for part in ("NameError: name 'cube' is not defined", "line 2", "cube.x = 1", "step 1"):
+        assert part in text_of(result)
+
+
+async def test_without_blender_every_tool_says_try_again(blender: FakeBlender, connect: Connect) -> None:
+    await blender.stop()
+    async with connect() as client:
+        result = await client.call_tool("get_scene_info", {})
+        assert result.is_error
+        assert "starting or restarting" in text_of(result)
+        blender.path.unlink()
+        async with FakeBlender(blender.path) as back:
+            back.answers = blender.answers
+            assert not (await client.call_tool("get_scene_info", {})).is_error
+
+
+async def test_a_command_over_its_deadline_names_what_keeps_blender_busy(
+    blender: FakeBlender, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(link_module, "REPLY_GRACE_S", 0.0)
+
+    async def endless(_: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    async def busy(_: dict[str, Any]) -> dict[str, Any]:
+        return {"state": "busy", "busy_with": "a render", "version": "4.3.2", "pid": 1, "file": None}
+
+    blender.answers |= {"execute_code": endless, "get_status": busy}
+    async with connect() as client:
+        result = await client.call_tool("execute_blender_code", {"code": "render()", "timeout_s": 0.05})
+    assert result.is_error
+    assert "busy with a render" in text_of(result)
+
+
+async def test_progress_arrives_while_blender_still_works(
+    blender: FakeBlender, connect: Connect, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(blender_module, "HEARTBEAT_S", 0.01)
+    heard: list[tuple[float, str | None]] = []
+    third = asyncio.Event()
+
+    async def held_until_the_client_heard(_: dict[str, Any]) -> dict[str, Any]:
+        await third.wait()
+        return {"executed": True, "result": "done"}
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append((progress, message))
+        if len(heard) == 3:
+            third.set()
+
+    blender.answers["execute_code"] = held_until_the_client_heard
+    async with connect() as client:
+        async with asyncio.timeout(10):
+            result = await client.call_tool("execute_blender_code", {"code": "work()"}, progress_callback=on_progress)
+    assert not result.is_error
+    assert heard[0] == (0, "Blender runs the code")
+    assert heard[0][0] < heard[1][0] < heard[2][0]
+
+
+async def test_a_cancelled_call_frees_the_next(blender: FakeBlender, connect: Connect) -> None:
+    received = asyncio.Event()
+
+    async def endless(_: dict[str, Any]) -> None:
+        received.set()
+        await asyncio.Event().wait()
+
+    blender.answers["execute_code"] = endless
+    async with connect() as client:
+        call = asyncio.create_task(client.call_tool("execute_blender_code", {"code": "while True: pass"}))
+        await received.wait()
+        call.cancel()
+        with pytest.raises(asyncio.CancelledError):
+            await call
+        assert not (await client.call_tool("get_scene_info", {})).is_error
+
+
+async def test_ten_megabytes_pass_both_ways(blender: FakeBlender, connect: Connect) -> None:
+    async def echo(params: dict[str, Any]) -> dict[str, Any]:
+        return {"executed": True, "result": params["code"]}
+
+    blender.answers["execute_code"] = echo
+    code = "#" * 10_000_000
+    async with connect() as client:
+        result = await client.call_tool("execute_blender_code", {"code": code})
+    assert result.structured_content == {"executed": True, "result": code}
+
+
+async def test_a_request_over_the_limit_gets_413(mcp_sock: Path) -> None:
+    async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(mcp_sock))) as http:
+        reply = await http.post("http://localhost/mcp", content=b" " * (MAX_REQUEST_BYTES + 1))
+    assert reply.status_code == 413
