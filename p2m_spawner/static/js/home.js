@@ -1,0 +1,200 @@
+// The user's home page: live status, start and stop, the panel for agents.
+
+import { ConnectPanel } from "./connect.js";
+import { UserApi, blenderStatus } from "./hub.js";
+import { StageList } from "./stages.js";
+import { describe } from "./words.js";
+
+const POLL_MS = 3000;
+const POLL_PENDING_MS = 700;
+// Asking a server how it is counts as use of it: stop asking when nobody is at the page, so that idle servers may be culled.
+const ATTENTION_MS = 2 * 60 * 1000;
+
+const home = document.getElementById("p2m-home");
+const { userName, userUrl, apiUrl, spawnUrl, lastSpawn } = home.dataset;
+const part = (id) => document.getElementById(id);
+const api = new UserApi(apiUrl);
+const stages = new StageList(part("spawn-stages"));
+const panel = new ConnectPanel(part("connect-panel"), { api, userName, userUrl });
+const stopDialog = new bootstrap.Modal(part("stop-dialog"));
+
+const view = {
+  server: home.dataset.active === "true" ? { ready: home.dataset.ready === "true", pending: null } : null,
+  blender: undefined,
+  progress: null,
+  failure: null,
+  starting: false,
+  stopping: false,
+  offline: false,
+};
+let stream = null;
+let lastInput = Date.now();
+let timer;
+
+function render() {
+  const words = describe(view);
+  const status = part("server-status");
+  if (status.dataset.state !== words.state) status.dataset.state = words.state;
+  setText(part("status-title"), words.title);
+  setText(part("status-detail"), words.detail);
+  renderFacts(words.facts);
+
+  const spawning = view.starting || view.server?.pending === "spawn";
+  const running = Boolean(view.server?.ready) && !view.stopping;
+  part("status-progress").hidden = !spawning;
+  const percent = view.progress?.progress ?? 0;
+  part("progress-bar").style.width = `${percent}%`;
+  part("progress-bar").parentElement.setAttribute("aria-valuenow", percent);
+
+  document.querySelector("[data-action=start]").hidden = running || spawning || words.state === "stopping";
+  document.querySelector("[data-action=stop]").hidden = !(running || spawning);
+  for (const link of document.querySelectorAll("[data-open]")) {
+    const target = userUrl + link.dataset.open;
+    link.href = running ? target : `${spawnUrl}?next=${encodeURIComponent(target)}`;
+  }
+  panel.setRunning(running);
+}
+
+function setText(element, text) {
+  // an unchanged live region stays silent
+  if (element.textContent !== text) element.textContent = text;
+}
+
+function renderFacts(facts) {
+  const list = part("status-facts");
+  const text = JSON.stringify(facts);
+  if (list.dataset.shown === text) return;
+  list.dataset.shown = text;
+  list.hidden = facts.length === 0;
+  list.replaceChildren(
+    ...facts.map(([name, value]) => {
+      const pair = document.createElement("div");
+      const term = document.createElement("dt");
+      const meaning = document.createElement("dd");
+      term.textContent = name;
+      meaning.textContent = value;
+      meaning.title = value;
+      pair.append(term, meaning);
+      return pair;
+    }),
+  );
+}
+
+function follow() {
+  if (stream) return;
+  stages.reset();
+  stream = api.progress();
+  stream.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    if (event.failed) view.failure = event;
+    else view.progress = event;
+    stages.show(event);
+    if (event.ready || event.failed) {
+      unfollow();
+      refresh();
+    }
+    render();
+  };
+  stream.onerror = () => {
+    if (stream?.readyState === EventSource.CLOSED) unfollow();
+  };
+}
+
+function unfollow() {
+  stream?.close();
+  stream = null;
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  try {
+    view.server = await api.server();
+    view.offline = false;
+  } catch (problem) {
+    if (problem.status === 401 || problem.status === 403) {
+      location.reload(); // signed out
+      return;
+    }
+    view.offline = true;
+  }
+  if (!view.offline) {
+    if (view.server?.pending === "spawn") {
+      view.failure = null;
+      follow();
+    }
+    if (view.server?.ready) {
+      view.progress = null;
+      view.failure = null;
+      if (Date.now() - lastInput < ATTENTION_MS) view.blender = await blenderStatus(userUrl);
+    } else {
+      view.blender = undefined;
+    }
+  }
+  render();
+  schedule();
+}
+
+function schedule() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  const pending = view.starting || view.stopping || view.server?.pending || view.server === null;
+  timer = setTimeout(refresh, pending ? POLL_PENDING_MS * (view.server === null && !view.starting ? 4 : 1) : POLL_MS);
+}
+
+async function start() {
+  Object.assign(view, { starting: true, failure: null, progress: null });
+  render();
+  schedule();
+  try {
+    await api.start();
+  } catch (problem) {
+    // 400: it is starting or running already, and the next refresh shows it
+    if (problem.name !== "TimeoutError") {
+      view.failure = (await api.lastFailure().catch(() => null)) ?? { message: problem.message };
+    }
+  }
+  view.starting = false;
+  refresh();
+}
+
+async function stop() {
+  Object.assign(view, { stopping: true, failure: null });
+  unfollow();
+  render();
+  schedule();
+  try {
+    await api.stop();
+  } catch (problem) {
+    view.failure = { message: problem.message };
+  }
+  view.stopping = false;
+  refresh();
+}
+
+for (const button of document.querySelectorAll("[data-action=start], [data-action=start-here]")) {
+  button.addEventListener("click", (event) => {
+    if (window.jhdata.options_form) return; // the form asks first: follow the link
+    event.preventDefault();
+    start();
+  });
+}
+document.querySelector("[data-action=stop]").addEventListener("click", () => stopDialog.show());
+part("confirm-stop").addEventListener("click", () => {
+  stopDialog.hide();
+  stop();
+});
+
+for (const type of ["pointermove", "pointerdown", "keydown", "scroll", "focus"]) {
+  window.addEventListener(type, () => (lastInput = Date.now()), { passive: true });
+}
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) {
+    lastInput = Date.now();
+    refresh();
+  }
+});
+if (location.hash === "#connect-agent") bootstrap.Modal.getOrCreateInstance(part("connect-panel")).show();
+
+if (lastSpawn === "failed") view.failure = await api.lastFailure().catch(() => null);
+await refresh();
+window._jupyterhub_page_loaded = true;

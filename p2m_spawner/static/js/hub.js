@@ -1,0 +1,114 @@
+// The hub's REST API, as the pages need it: same origin, the browser's cookies, XSRF header.
+
+const xsrf = () => window.jhdata.xsrf_token;
+
+export class HubError extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+async function request(url, { method = "GET", body, timeout = 30000 } = {}) {
+  const headers = { "X-XSRFToken": xsrf(), Accept: "application/json" };
+  if (body !== undefined) headers["Content-Type"] = "application/json";
+  const response = await fetch(url, {
+    method,
+    headers,
+    cache: "no-store",
+    body: body === undefined ? undefined : JSON.stringify(body),
+    signal: AbortSignal.timeout(timeout),
+  });
+  const text = await response.text();
+  let answer = null;
+  try {
+    answer = text ? JSON.parse(text) : null;
+  } catch {
+    // an HTML page: signed out, or a proxy's own error
+  }
+  if (!response.ok) {
+    throw new HubError(response.status, answer?.message || `The hub answered ${response.status}.`);
+  }
+  return answer;
+}
+
+/** One user's corner of the hub's API; `apiUrl` is `/hub/api/users/NAME`. */
+export class UserApi {
+  constructor(apiUrl) {
+    this.url = apiUrl;
+  }
+
+  /** The default server's model, or null when it is stopped. */
+  async server() {
+    const user = await request(this.url);
+    return user?.servers?.[""] ?? null;
+  }
+
+  // The hub answers after `slow_spawn_timeout` at the latest, and goes on in the background.
+  start() {
+    return request(`${this.url}/server`, { method: "POST", timeout: 120000 });
+  }
+
+  stop() {
+    return request(`${this.url}/server`, { method: "DELETE", timeout: 120000 });
+  }
+
+  stopNamed(name) {
+    return request(`${this.url}/servers/${encodeURIComponent(name)}`, { method: "DELETE", timeout: 120000 });
+  }
+
+  progress() {
+    return new EventSource(`${this.url}/server/progress?_xsrf=${encodeURIComponent(xsrf())}`);
+  }
+
+  /** The last event of a spawn that is over: it carries the reason of a failure. */
+  async lastFailure() {
+    const url = `${this.url}/server/progress`;
+    const response = await fetch(url, {
+      headers: { "X-XSRFToken": xsrf() },
+      signal: AbortSignal.timeout(10000),
+    });
+    if (!response.ok) return null;
+    const lines = (await response.text()).split("\n").filter((line) => line.startsWith("data: "));
+    if (!lines.length) return null;
+    const event = JSON.parse(lines.at(-1).slice("data: ".length));
+    return event.failed ? event : null;
+  }
+
+  async tokens() {
+    return (await request(`${this.url}/tokens`)).api_tokens;
+  }
+
+  createToken(token) {
+    return request(`${this.url}/tokens`, { method: "POST", body: token });
+  }
+
+  revokeToken(id) {
+    return request(`${this.url}/tokens/${encodeURIComponent(id)}`, { method: "DELETE" });
+  }
+}
+
+/**
+ * What Blender says about itself, or null when it cannot be asked.
+ *
+ * A user's server takes a cookie from a script only with an XSRF token of its own, which this page cannot read;
+ * a same-origin `no-cors` GET needs none, and follows the sign-in redirects of the first visit by itself.
+ */
+export async function blenderStatus(userUrl) {
+  const url = new URL("p2m/status?no_track_activity=1", new URL(userUrl, location.href));
+  if (url.origin !== location.origin) return null;
+  const ask = async (address) => {
+    const response = await fetch(address, {
+      mode: "no-cors",
+      cache: "no-store",
+      signal: AbortSignal.timeout(8000),
+    });
+    const json = response.headers.get("Content-Type")?.includes("json");
+    return response.ok && json ? await response.json() : null;
+  };
+  try {
+    return await ask(url);
+  } catch {
+    return null;
+  }
+}

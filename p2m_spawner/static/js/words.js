@@ -1,0 +1,80 @@
+// What the pages say, from what the hub and Blender report. No DOM here.
+
+const baseName = (path) => path.split("/").at(-1);
+
+/** Text of an event of the hub's progress stream. */
+export function eventText(event) {
+  if (event.message) return event.message;
+  return new DOMParser().parseFromString(event.html_message ?? "", "text/html").body.textContent;
+}
+
+/** The reason of a failure, without what the hub puts before it: "Spawn failed: 400 SpawnException(reason=…): ". */
+export function failureReason(event) {
+  const text = eventText(event)
+    .replace(/^Spawn failed:?\s*/, "")
+    .replace(/^\d{3} SpawnException\(reason=[^)]*\):\s*/, "")
+    .trim();
+  return text && text !== "None" ? text : "No reason was given; the administrator finds it in the hub's log.";
+}
+
+function blenderWords({ blender, mcp }) {
+  switch (blender?.state) {
+    case "starting":
+      return { state: "starting", title: "Blender is starting", detail: "The container is up; Blender follows in a moment." };
+    case "restarting":
+      return { state: "starting", title: "Blender is restarting", detail: blender.reason || "It ended unexpectedly and comes back by itself." };
+    case "failed":
+      return { state: "failed", title: "Blender does not start", detail: blender.reason || "Stop the server and start it again." };
+    case "busy":
+      return { state: "busy", title: "Blender is busy", detail: "It works on something long; it answers again when that is done." };
+    default:
+      if (mcp?.state === "down") {
+        return { state: "ready", title: "Blender is ready", detail: "Its door for agents is not open yet." };
+      }
+      return { state: "ready", title: "Blender is ready", detail: "Open it here, in a notebook, or let an agent work in it." };
+  }
+}
+
+function blenderFacts({ blender, mcp }) {
+  const facts = [];
+  if (blender?.version) facts.push(["Blender", blender.version]);
+  if (blender?.state) facts.push(["File", blender.file ? baseName(blender.file) : "not saved yet"]);
+  if (mcp?.state === "ready") facts.push(["Tools for agents", String(mcp.num_tools)]);
+  if (blender?.restarts) facts.push(["Restarts", String(blender.restarts)]);
+  return facts;
+}
+
+/**
+ * Words for the server's state.
+ * `server`: the hub's model or null; `blender`: /p2m/status or null; `progress`, `failure`: events of the stream.
+ */
+export function describe({ server, blender, progress, failure, starting, stopping, offline }) {
+  if (offline) {
+    return { state: "unknown", title: "The hub does not answer", detail: "Trying again…", facts: [] };
+  }
+  if (stopping || server?.pending === "stop") {
+    return { state: "stopping", title: "Stopping", detail: "Blender saves your work, then the container goes.", facts: [] };
+  }
+  if (starting || server?.pending === "spawn") {
+    const detail = progress ? eventText(progress) : "The hub prepares your container.";
+    return { state: "starting", title: "Starting", detail, facts: [] };
+  }
+  if (server?.ready) {
+    if (blender === undefined) {
+      return { state: "running", title: "Running", detail: "Asking Blender how it is…", facts: [] };
+    }
+    if (blender === null) {
+      return { state: "running", title: "Running", detail: "Blender gives no details right now.", facts: [] };
+    }
+    return { ...blenderWords(blender), facts: blenderFacts(blender) };
+  }
+  if (failure) {
+    return { state: "failed", title: "The last start failed", detail: failureReason(failure), facts: [] };
+  }
+  return {
+    state: "stopped",
+    title: "Blender is not running",
+    detail: "Your files are kept. Opening Blender or JupyterLab starts it, in a few seconds.",
+    facts: [],
+  };
+}
