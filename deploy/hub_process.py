@@ -11,7 +11,6 @@ import socket
 import subprocess
 import sys
 import time
-import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
@@ -22,6 +21,7 @@ from typing import BinaryIO
 from hub_config.settings import SettingError, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
+CONFIG_FILE = ROOT / "jupyterhub_config.py"
 
 FREE_MEGABYTES = 200  # in the state folder
 START_SECONDS = 90.0  # until the hub answers
@@ -68,19 +68,19 @@ class PidFile:
     def stop(self, seconds: float) -> bool:
         """Stop the process, by force when it takes too long, and remove the file; whether there was a process."""
         pid = self.running()
-        for number, patience in ((signal.SIGTERM, seconds), (signal.SIGKILL, 5.0)):
-            if self.running() is None:
-                break
+        if pid is not None:
             with suppress(ProcessLookupError):
-                os.kill(pid or self.running() or 0, number)
-            wait_until(lambda: self.running() is None, patience)
+                os.kill(pid, signal.SIGTERM)
+                if not wait_until(lambda: self.running() != pid, seconds):
+                    os.kill(pid, signal.SIGKILL)
+                    wait_until(lambda: self.running() != pid, 5.0)
         self.path.unlink(missing_ok=True)
         return pid is not None
 
 
 def hub_pid_file(settings: Settings) -> PidFile:
     """The hub of this state folder."""
-    return PidFile(settings.state_dir / "hub.pid", "jupyterhub")
+    return PidFile(settings.state_dir / "hub.pid", str(CONFIG_FILE))
 
 
 def proxy_pid_file(settings: Settings) -> PidFile:
@@ -117,7 +117,7 @@ def check_state_dir(state_dir: Path) -> None:
         )
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise ProblemError(
-            f"{existing} is not a folder that {user_name()} can write to; mend that, or set P2M_STATE to another folder."
+            f"{user_name()} cannot write to {existing}; give that user the right to, or set P2M_STATE to another folder."
         )
 
 
@@ -175,10 +175,10 @@ def up(settings: Settings) -> None:
     log = hub_log(settings)
     with hub_process(settings, log) as hub, log.open("rb") as lines:
         say("starting")
-        answers = wait_until(lambda: hub.poll() is not None or stopper.asked or hub_answers(settings), START_SECONDS)
+        in_time = wait_until(lambda: hub.poll() is not None or stopper.asked or hub_answers(settings), START_SECONDS)
         if hub.poll() is not None and not stopper.asked:
             raise ProblemError(f"the hub ended while it started; mend what its log says.\n{end_of(log)}")
-        if not answers:
+        if not in_time:
             raise ProblemError(f"the hub did not answer within {START_SECONDS:.0f} seconds.\n{end_of(log)}")
         if not stopper.asked:
             lines.seek(0, os.SEEK_END)
@@ -210,7 +210,7 @@ def hub_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[byte
 
     It runs in a session of its own: a Ctrl-C reaches this process, which asks the hub once.
     """
-    command = [str(ROOT / ".venv/bin/jupyterhub"), "-f", str(ROOT / "jupyterhub_config.py")]
+    command = [str(ROOT / ".venv/bin/jupyterhub"), "-f", str(CONFIG_FILE)]
     path = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ.get('PATH', os.defpath)}"
     with log.open("ab") as output:
         hub = subprocess.Popen(
@@ -240,13 +240,18 @@ def hub_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[byte
 
 
 def hub_answers(settings: Settings) -> bool:
-    """Whether the hub answers through its proxy."""
-    request = urllib.request.Request(f"{settings.public_url}/hub/health")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    """Whether the hub answers itself, and then through its proxy, which would log an early question as an error."""
+    gateway = network_gateway(settings.network)
+    return all(answers(f"{url}/hub/health") for url in (f"http://{gateway}:{settings.hub_port}", settings.public_url))
+
+
+def answers(url: str) -> bool:
+    """Whether a GET of the URL gives 200."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))  # never by a proxy of the environment
     try:
-        with opener.open(request, timeout=2) as response:
+        with opener.open(url, timeout=2) as response:
             return bool(response.status == 200)
-    except (urllib.error.URLError, OSError):
+    except OSError:
         return False
 
 
@@ -302,7 +307,9 @@ def down(settings: Settings) -> None:
             docker(*action, *containers)
     left = docker("ps", "--all", "--quiet", "--filter", f"label=p2m.hub={settings.state_dir}").split()
     if left:
-        raise ProblemError(f"Docker could not remove these containers: {' '.join(left)}; try `docker rm --force` on them.")
+        raise ProblemError(
+            f"Docker could not remove these containers: {' '.join(left)}; try `docker rm --force` on them."
+        )
     say("users' containers are removed; their volumes stay")
 
 
