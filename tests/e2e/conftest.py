@@ -1,0 +1,80 @@
+"""One hub for the end-to-end tests, with the real engine, image and browser."""
+
+from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+from tests.support.hub import Hub, Person
+
+CHROMIUM = {
+    "executable_path": "/usr/bin/chromium",
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ],
+}
+
+
+@pytest.fixture(scope="session")
+def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
+    """A hub with open sign-up and published raw sockets."""
+    running = Hub(tmp_path_factory.mktemp("e2e") / "state", P2M_PUBLISH_MCP="1").start()
+    yield running
+    running.down()
+
+
+@pytest.fixture(autouse=True)
+def logs_on_failure(request: pytest.FixtureRequest, failed) -> Iterator[None]:
+    """Print the log of the hub and of its containers when a test fails."""
+    yield
+    if failed() and "hub" in request.fixturenames:
+        running: Hub = request.getfixturevalue("hub")
+        print("=== hub\n", running.output()[-8000:])
+        for container in running.containers():
+            print(f"=== container {container.name}\n", container.logs(tail=80).decode(errors="replace"))
+
+
+@pytest.fixture
+def person(hub: Hub) -> Iterator[Person]:
+    """Somebody signed up and logged in, without a server; stopped afterwards."""
+    someone = hub.person().sign_up().log_in()
+    yield someone
+    someone.stop_server()
+
+
+@pytest.fixture
+def running_person(person: Person) -> Person:
+    """Somebody whose server is ready."""
+    return person.start_server()
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> BrowserContext:
+    """A fresh profile: no cookies."""
+    return await browser.new_context(viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+async def page(context: BrowserContext) -> Page:
+    """A tab of it."""
+    return await context.new_page()
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where the README's pictures are kept."""
+    return Path(__file__).resolve().parents[2] / "docs" / "img"

@@ -1,0 +1,1 @@
+"""What the tests of several folders share: a real hub, people who use it, pictures, deadlines."""

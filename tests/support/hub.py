@@ -1,0 +1,220 @@
+"""A real hub, started as `make up` starts it, with its own state folder and ports."""
+
+import contextlib
+import os
+import re
+import secrets
+import signal
+import socket
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import docker
+import requests
+
+from .waiting import wait_for
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def free_port() -> int:
+    """A port of the loopback on which nothing listens now."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+class Hub:
+    """A hub in a process of its own.
+
+    Args:
+        state_dir: Its state folder; also where its log goes.
+        settings: More ``P2M_*`` settings.
+        command: What starts it in the project's folder.
+    """
+
+    def __init__(self, state_dir: Path, command: tuple[str, ...] = ("deploy/hub", "up"), **settings: str) -> None:
+        self.state_dir = state_dir
+        self.command = command
+        self.log = state_dir.parent / f"{state_dir.name}-output.log"
+        self.port = free_port()
+        self.url = f"http://127.0.0.1:{self.port}"
+        self.environment = {
+            **{name: value for name, value in os.environ.items() if not name.startswith("P2M_")},
+            "P2M_PORT": str(self.port),
+            "P2M_HUB_PORT": str(free_port()),
+            "P2M_PROXY_API_PORT": str(free_port()),
+            "P2M_STATE": str(state_dir),
+            **settings,
+        }
+        self.process: subprocess.Popen[bytes] | None = None
+        self.people: list[Person] = []
+
+    def start(self, seconds: float = 60) -> "Hub":
+        """Start it and wait until it answers."""
+        with self.log.open("ab") as output:
+            self.process = subprocess.Popen(
+                self.command,
+                cwd=ROOT,
+                env=self.environment,
+                stdin=subprocess.DEVNULL,
+                stdout=output,
+                stderr=subprocess.STDOUT,
+                start_new_session=True,
+            )
+        try:
+            wait_for(self._answers, seconds, f"hub at {self.url}")
+        except (TimeoutError, RuntimeError):
+            print(self.output())
+            self.down()
+            raise
+        return self
+
+    def _answers(self) -> bool:
+        if self.process is not None and self.process.poll() is not None:
+            raise RuntimeError(f"The hub ended with {self.process.returncode}")
+        try:
+            return requests.get(f"{self.url}/hub/health", timeout=5).ok
+        except requests.ConnectionError:
+            return False
+
+    def output(self) -> str:
+        """What it printed."""
+        return self.log.read_text(errors="replace")
+
+    def interrupt(self, seconds: float = 30) -> int:
+        """Press Ctrl-C: SIGINT to its whole process group, as a terminal does. Returns its exit code."""
+        assert self.process
+        os.killpg(self.process.pid, signal.SIGINT)
+        return self.process.wait(seconds)
+
+    def down(self) -> None:
+        """Stop hub and containers as `make down` does, then remove the volumes of the people of this test."""
+        subprocess.run(["deploy/hub", "down"], cwd=ROOT, env=self.environment, check=True, timeout=120)
+        if self.process:
+            self.process.wait(30)
+        engine = docker.from_env()
+        for person in self.people:
+            with contextlib.suppress(docker.errors.NotFound):
+                engine.volumes.get(person.volume).remove()
+
+    @property
+    def admin_password(self) -> str:
+        """The generated password of the administrator."""
+        return (self.state_dir / "admin-password").read_text().strip()
+
+    def person(self, stem: str = "user") -> "Person":
+        """Somebody who has not signed up yet, with a name that no other run has used."""
+        someone = Person(self, f"{stem}{secrets.token_hex(3)}", f"correct horse {secrets.token_hex(4)}")
+        self.people.append(someone)
+        return someone
+
+    def admin(self) -> "Person":
+        """The administrator, logged in."""
+        admin = Person(self, "admin", self.admin_password)
+        admin.log_in()
+        return admin
+
+    def containers(self) -> list[Any]:
+        """The user containers of this hub, running or not."""
+        found: list[Any] = docker.from_env().containers.list(all=True, filters={"label": f"p2m.hub={self.state_dir}"})
+        return found
+
+
+class Person:
+    """Somebody at a browser: a session with cookies that fills in the hub's forms and uses its API."""
+
+    def __init__(self, hub: Hub, name: str, password: str) -> None:
+        self.hub = hub
+        self.name = name
+        self.password = password
+        self.session = requests.Session()
+        self.token = ""
+
+    @property
+    def volume(self) -> str:
+        """Name of the volume of the home."""
+        return f"p2m-{self.name}"
+
+    @property
+    def mcp_url(self) -> str:
+        """The person's own MCP endpoint."""
+        return self.server_url("p2m/mcp")
+
+    def server_url(self, path: str = "") -> str:
+        """A URL below the person's server."""
+        return f"{self.hub.url}/user/{self.name}/{path}"
+
+    def post_form(self, page: str, **fields: str) -> requests.Response:
+        """Open a page of the hub and send its form, with the XSRF token that the page set."""
+        self.session.get(f"{self.hub.url}/hub/{page}", timeout=30)
+        return self.session.post(
+            f"{self.hub.url}/hub/{page}", data={"_xsrf": self.session.cookies.get("_xsrf", path="/hub/"), **fields},
+            timeout=30, allow_redirects=False,
+        )  # fmt: skip
+
+    def sign_up(self) -> "Person":
+        """Sign up; with open sign-up the person is logged in afterwards."""
+        answer = self.post_form(
+            "signup", username=self.name, password=self.password, password_confirmation=self.password
+        )
+        assert answer.status_code in (200, 201, 302), answer.text
+        return self
+
+    def log_in(self) -> "Person":
+        """Log in and make an API token of all the person's rights."""
+        answer = self.post_form("login", username=self.name, password=self.password)
+        assert answer.status_code == 302, answer.text
+        self.session.get(f"{self.hub.url}/hub/home", timeout=30)
+        made = self.session.post(
+            f"{self.hub.url}/hub/api/users/{self.name}/tokens",
+            json={"note": "test", "expires_in": 3600},
+            headers={"X-XSRFToken": self.session.cookies.get("_xsrf", path="/hub/") or ""},
+            timeout=30,
+        )
+        made.raise_for_status()
+        self.token = made.json()["token"]
+        return self
+
+    def api(self, method: str, path: str, **kwargs: Any) -> requests.Response:
+        """Call the hub's REST API with the person's token."""
+        return requests.request(
+            method,
+            f"{self.hub.url}/hub/api/{path}",
+            headers={"Authorization": f"Bearer {self.token}"},
+            timeout=kwargs.pop("timeout", 60),
+            **kwargs,
+        )
+
+    def request_server(self) -> None:
+        """Ask for the server; returns before it is ready."""
+        answer = self.api("POST", f"users/{self.name}/server")
+        assert answer.status_code in (201, 202), answer.text
+
+    def progress(self) -> list[str]:
+        """Follow the start of the server to its end; the messages in order."""
+        with self.api("GET", f"users/{self.name}/server/progress", stream=True) as events:
+            return re.findall(r'"message": "([^"]*)"', "\n".join(events.iter_lines(decode_unicode=True)))
+
+    def start_server(self) -> "Person":
+        """Start the server and wait until it is ready."""
+        self.request_server()
+        wait_for(self.is_ready, 90, f"server of {self.name}")
+        return self
+
+    def is_ready(self) -> bool:
+        """Whether the hub says that the server is ready; an assertion tells when the start has failed."""
+        server = self.api("GET", f"users/{self.name}").json()["servers"].get("")
+        if server is None:
+            raise RuntimeError(f"The server of {self.name} did not start:\n{self.hub.output()[-6000:]}")
+        return bool(server["ready"])
+
+    def stop_server(self) -> None:
+        """Stop the server and wait until it is gone."""
+        self.api("DELETE", f"users/{self.name}/server")
+        wait_for(lambda: not self.api("GET", f"users/{self.name}").json()["servers"], 60, f"stop of {self.name}")
+
+    def container(self) -> Any:
+        """The person's container."""
+        return docker.from_env().containers.get(f"p2m-{self.name}")
