@@ -117,7 +117,7 @@ def check_state_dir(state_dir: Path) -> None:
         )
     if not existing.is_dir() or not os.access(existing, os.W_OK | os.X_OK):
         raise ProblemError(
-            f"{user_name()} cannot write to {existing}; give that user the right to, or set P2M_STATE to another folder."
+            f"{user_name()} cannot write to {existing}; grant the right to, or set P2M_STATE to another folder."
         )
 
 

@@ -1,0 +1,93 @@
+"""deploy/hub: what keeps the hub from starting is one sentence and leaves nothing; `down` keeps volumes."""
+
+import socket
+import subprocess
+import uuid
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from .conftest import Run, is_one_sentence, needs_root
+
+
+@pytest.fixture
+def settings(tmp_path: Path) -> dict[str, str]:
+    """State and ports of a hub of our own."""
+    names = ("P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT")
+    return {"P2M_STATE": str(tmp_path / "state"), **{name: str(free_port()) for name in names}}
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("", 0))
+        return int(probe.getsockname()[1])
+
+
+@pytest.mark.parametrize("name", ["P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT"])
+def test_taken_port_is_named_with_the_setting_that_changes_it(run: Run, settings: dict[str, str], name: str) -> None:
+    with socket.socket() as other:
+        other.bind(("0.0.0.0", 0))  # noqa: S104
+        other.listen()
+        settings[name] = str(other.getsockname()[1])
+        result = run("deploy/hub", "up", **settings)
+    assert result.returncode == 1
+    assert is_one_sentence(result.stderr, "hub")
+    assert f"port {settings[name]} " in result.stderr
+    assert f"{name}=" in result.stderr
+    assert not Path(settings["P2M_STATE"]).exists()
+
+
+def test_unusable_setting_is_named(run: Run, settings: dict[str, str]) -> None:
+    result = run("deploy/hub", "up", **{**settings, "P2M_PORT": "many"})
+    assert result.returncode == 1
+    assert is_one_sentence(result.stderr, "hub")
+    assert "P2M_PORT" in result.stderr
+
+
+@needs_root
+def test_full_disk_of_the_state_is_a_sentence(run: Run, settings: dict[str, str], tiny_disk: Path) -> None:
+    settings["P2M_STATE"] = str(tiny_disk / "state")
+    result = run("deploy/hub", "up", **settings)
+    assert result.returncode == 1
+    assert is_one_sentence(result.stderr, "hub")
+    assert "MB free and the hub needs 200 MB" in result.stderr
+    assert list(tiny_disk.iterdir()) == []
+
+
+def test_state_that_is_a_file_is_a_sentence(run: Run, settings: dict[str, str], tmp_path: Path) -> None:
+    (tmp_path / "state").write_text("not a folder")
+    result = run("deploy/hub", "up", **settings)
+    assert result.returncode == 1
+    assert is_one_sentence(result.stderr, "hub")
+
+
+@pytest.fixture
+def user_container(run: Run, settings: dict[str, str]) -> Iterator[tuple[str, str]]:
+    """Names of a running container as the spawner labels it, and of its volume."""
+    name = f"p2m-deploy-test-{uuid.uuid4().hex[:8]}"
+    started = run(
+        *("docker", "run", "--detach", "--name", name, "--volume", f"{name}:/home", "--init"),
+        *("--label", f"p2m.hub={Path(settings['P2M_STATE']).resolve()}", "debian:trixie-slim", "sleep", "600"),
+    )
+    assert started.returncode == 0, started.stderr
+    yield name, name
+    subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
+    subprocess.run(["docker", "volume", "rm", name], capture_output=True, check=True)
+
+
+def test_down_removes_the_containers_of_its_hub_and_keeps_volumes(
+    run: Run, settings: dict[str, str], user_container: tuple[str, str]
+) -> None:
+    container, volume = user_container
+    other = run("deploy/hub", "down", **{**settings, "P2M_STATE": settings["P2M_STATE"] + "-other"})
+    assert other.returncode == 0
+    assert container in run("docker", "ps", "--format", "{{.Names}}").stdout
+
+    result = run("deploy/hub", "down", **settings)
+
+    assert result.returncode == 0, result.stderr
+    assert "stopping 1 of its users' containers" in result.stdout
+    assert container not in run("docker", "ps", "--all", "--format", "{{.Names}}").stdout
+    assert volume in run("docker", "volume", "ls", "--format", "{{.Name}}").stdout
+    assert run("deploy/hub", "down", **settings).returncode == 0
