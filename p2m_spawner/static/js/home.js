@@ -5,8 +5,9 @@ import { UserApi, blenderStatus } from "./hub.js";
 import { StageList } from "./stages.js";
 import { describe } from "./words.js";
 
-const POLL_MS = 3000;
+const POLL_MS = 4000;
 const POLL_PENDING_MS = 700;
+const POLL_UNATTENDED_MS = 30000;
 // Asking a server how it is counts as use of it: stop asking when nobody is at the page, so that idle servers may be culled.
 const ATTENTION_MS = 2 * 60 * 1000;
 
@@ -30,6 +31,8 @@ const view = {
 let stream = null;
 let lastInput = Date.now();
 let timer;
+
+const attended = () => Date.now() - lastInput < ATTENTION_MS;
 
 function render() {
   const words = describe(view);
@@ -125,7 +128,7 @@ async function refresh() {
     if (view.server?.ready) {
       view.progress = null;
       view.failure = null;
-      if (Date.now() - lastInput < ATTENTION_MS) view.blender = await blenderStatus(userUrl);
+      if (attended()) view.blender = await blenderStatus(userUrl);
     } else {
       view.blender = undefined;
     }
@@ -137,8 +140,14 @@ async function refresh() {
 function schedule() {
   clearTimeout(timer);
   if (document.hidden) return;
-  const pending = view.starting || view.stopping || view.server?.pending || view.server === null;
-  timer = setTimeout(refresh, pending ? POLL_PENDING_MS * (view.server === null && !view.starting ? 4 : 1) : POLL_MS);
+  const pending = view.starting || view.stopping || view.server?.pending;
+  timer = setTimeout(refresh, pending ? POLL_PENDING_MS : attended() ? POLL_MS : POLL_UNATTENDED_MS);
+}
+
+function noticeInput() {
+  const back = !attended();
+  lastInput = Date.now();
+  if (back) refresh();
 }
 
 async function start() {
@@ -173,9 +182,9 @@ async function stop() {
 
 for (const button of document.querySelectorAll("[data-action=start], [data-action=start-here]")) {
   button.addEventListener("click", (event) => {
-    if (window.jhdata.options_form) return; // the form asks first: follow the link
     event.preventDefault();
-    start();
+    if (window.jhdata.options_form) location.assign(button.href);
+    else start();
   });
 }
 document.querySelector("[data-action=stop]").addEventListener("click", () => stopDialog.show());
@@ -185,13 +194,12 @@ part("confirm-stop").addEventListener("click", () => {
 });
 
 for (const type of ["pointermove", "pointerdown", "keydown", "scroll", "focus"]) {
-  window.addEventListener(type, () => (lastInput = Date.now()), { passive: true });
+  window.addEventListener(type, noticeInput, { passive: true });
 }
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) {
-    lastInput = Date.now();
-    refresh();
-  }
+  if (document.hidden) return;
+  lastInput = Date.now();
+  refresh();
 });
 if (location.hash === "#connect-agent") bootstrap.Modal.getOrCreateInstance(part("connect-panel")).show();
 

@@ -88,26 +88,26 @@ export class UserApi {
   }
 }
 
-/**
- * What Blender says about itself, or null when it cannot be asked.
- *
- * A user's server takes a cookie from a script only with an XSRF token of its own, which this page cannot read;
- * a same-origin `no-cors` GET needs none, and follows the sign-in redirects of the first visit by itself.
- */
+// A user's server takes a cookie from a script only with an XSRF token of its own, which the hub's pages cannot read;
+// a same-origin `no-cors` GET needs none, and follows the sign-in redirects of the first visit by itself.
+const quietGet = (url) => fetch(url, { mode: "no-cors", cache: "no-store", signal: AbortSignal.timeout(8000) });
+
+let signedIn = false;
+
+/** What Blender says about itself, or null when it cannot be asked. */
 export async function blenderStatus(userUrl) {
   const url = new URL("p2m/status?no_track_activity=1", new URL(userUrl, location.href));
   if (url.origin !== location.origin) return null;
-  const ask = async (address) => {
-    const response = await fetch(address, {
-      mode: "no-cors",
-      cache: "no-store",
-      signal: AbortSignal.timeout(8000),
-    });
+  try {
+    let response = await quietGet(url);
+    if (response.status === 403 && !signedIn) {
+      // an API answers 403 before the first visit, where a page redirects to sign in: visit one
+      signedIn = true;
+      await quietGet(new URL(userUrl, location.href));
+      response = await quietGet(url);
+    }
     const json = response.headers.get("Content-Type")?.includes("json");
     return response.ok && json ? await response.json() : null;
-  };
-  try {
-    return await ask(url);
   } catch {
     return null;
   }

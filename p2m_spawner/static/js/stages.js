@@ -4,7 +4,7 @@ const WORDS = [
   ["mcp", /\bMCP\b|\btools?\b/i],
   ["image", /\bimage\b|\bpull/i],
   ["container", /\bcontainer\b|\bvolume\b|\bnetwork\b/i],
-  ["display", /\bdisplay\b|\bdesktop\b|\bscreen\b/i],
+  ["display", /\bdisplay\b|\bdesktop\b|\bJupyterLab\b/i],
   ["blender", /\bblender\b/i],
 ];
 
