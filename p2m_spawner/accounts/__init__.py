@@ -1,0 +1,1 @@
+"""Accounts of this hub: sign-up, sign-in, approval and passwords. Knows JupyterHub, knows no spawner."""

@@ -1,0 +1,172 @@
+"""The table of accounts, in any database that SQLAlchemy opens. Blocking: `service` calls it from threads."""
+
+import os
+import threading
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import cast
+
+from sqlalchemy import CursorResult, DateTime, Engine, String, Update, create_engine, func, select, update
+from sqlalchemy.engine import URL, make_url
+from sqlalchemy.exc import IntegrityError
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.pool import StaticPool
+
+from p2m_spawner.accounts.errors import NameTaken, UnknownAccount
+
+LOCK_TIMEOUT = 5.0
+"""Seconds to wait for a locked SQLite file or a free connection."""
+
+
+class State(StrEnum):
+    """Whether an account may sign in."""
+
+    ACTIVE = "active"
+    AWAITING = "awaiting approval"
+
+
+class Base(DeclarativeBase):
+    """SQLAlchemy's registry of our tables."""
+
+
+class Account(Base):
+    """One person's account.
+
+    `password_hash` is None for somebody whom an administrator added and who has no password yet: nobody can sign in
+    with such an account and nobody can sign up with its name.
+    """
+
+    __tablename__ = "p2m_accounts"
+
+    name: Mapped[str] = mapped_column(String(64), primary_key=True)
+    state: Mapped[str] = mapped_column(String(32), index=True)
+    password_hash: Mapped[str | None] = mapped_column(String(512))
+    temporary: Mapped[bool] = mapped_column(default=False)
+    created: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+
+    @property
+    def is_awaiting(self) -> bool:
+        """Whether an administrator still has to approve it."""
+        return self.state == State.AWAITING
+
+
+class AccountStore:
+    """Reads and writes accounts. Every method is one transaction and may raise sqlalchemy.exc.SQLAlchemyError.
+
+    The table is made at the first call, so a database that comes up after the hub is no problem.
+
+    Args:
+        url: an SQLAlchemy URL with a blocking driver; SQLite files are created with mode 0600.
+
+    Raises:
+        sqlalchemy.exc.ArgumentError: the URL cannot be parsed.
+        sqlalchemy.exc.NoSuchModuleError, ImportError: its database driver is not installed.
+    """
+
+    def __init__(self, url: str) -> None:
+        self.url = make_url(url)
+        self._engine = _engine(self.url)
+        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
+        self._ready = False
+        self._lock = threading.Lock()
+
+    def find(self, name: str) -> Account | None:
+        """The account of a normalised name, or None."""
+        with self._session() as session:
+            return session.get(Account, name)
+
+    def add(self, name: str, password_hash: str | None, state: State, temporary: bool = False) -> Account:
+        """A new account.
+
+        Raises:
+            NameTaken: the name has an account.
+        """
+        account = Account(
+            name=name, state=state.value, password_hash=password_hash, temporary=temporary, created=datetime.now(UTC)
+        )
+        try:
+            with self._session() as session, session.begin():
+                session.add(account)
+        except IntegrityError as error:
+            raise NameTaken from error
+        return account
+
+    def set_password(self, name: str, password_hash: str, *, temporary: bool = False) -> None:
+        """Store a new hash.
+
+        Raises:
+            UnknownAccount: no such account.
+        """
+        change = update(Account).where(Account.name == name)
+        if not self._changes(change.values(password_hash=password_hash, temporary=temporary)):
+            raise UnknownAccount
+
+    def replace_hash(self, name: str, old: str | None, new: str) -> bool:
+        """Store the hash `new` if the stored one is still `old`; tells whether it was."""
+        change = update(Account).where(Account.name == name, Account.password_hash.is_not_distinct_from(old))
+        return self._changes(change.values(password_hash=new))
+
+    def approve(self, name: str) -> None:
+        """Let an account sign in.
+
+        Raises:
+            UnknownAccount: no such account.
+        """
+        if not self._changes(update(Account).where(Account.name == name).values(state=State.ACTIVE.value)):
+            raise UnknownAccount
+
+    def delete(self, name: str, *, only: State | None = None) -> bool:
+        """Delete an account, if it is in the state `only`; tells whether there was one."""
+        with self._session() as session, session.begin():
+            account = session.get(Account, name)
+            if account is None or (only is not None and account.state != only):
+                return False
+            session.delete(account)
+            return True
+
+    def page(self, search: str = "", offset: int = 0, limit: int = 50) -> tuple[list[Account], int]:
+        """Some accounts whose name contains `search`, those awaiting approval first, and how many there are in all."""
+        wanted = select(Account).where(Account.name.contains(search, autoescape=True))
+        order = (Account.state != State.AWAITING.value, Account.name)
+        with self._session() as session:
+            total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
+            return list(session.scalars(wanted.order_by(*order).offset(offset).limit(limit))), total
+
+    def close(self) -> None:
+        """Close all connections."""
+        self._engine.dispose()
+
+    def _session(self) -> Session:
+        with self._lock:
+            if not self._ready:
+                _protect_sqlite_file(self.url)
+                Base.metadata.create_all(self._engine)
+                self._ready = True
+        return self._sessions()
+
+    def _changes(self, statement: Update) -> bool:
+        with self._session() as session, session.begin():
+            return bool(cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount)
+
+
+def _engine(url: URL) -> Engine:
+    if url.get_backend_name() != "sqlite":
+        return create_engine(url, pool_pre_ping=True, pool_timeout=LOCK_TIMEOUT)
+    if is_in_memory(url):
+        return create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
+    return create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
+
+
+def is_in_memory(url: URL) -> bool:
+    """Whether the URL is an SQLite database that lives in this process only."""
+    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
+
+
+def _protect_sqlite_file(url: URL) -> None:
+    """Make the SQLite file readable by its owner alone, before anything is in it."""
+    if url.get_backend_name() != "sqlite" or is_in_memory(url) or (url.database or "").startswith("file:"):
+        return
+    path = Path(url.database or "")
+    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
+    path.chmod(0o600)
