@@ -2,20 +2,20 @@
 
 The wire (``docs/protocol.md``): each message is a 4-byte big-endian length and that many bytes of UTF-8 JSON.
 Requests are ``{"id", "type", "params", "deadline_s"}``, replies ``{"id", "status": "success", "result"}`` or
-``{"id", "status": "error", "message", "error": {"type", "traceback", ...}}``. Replies come in any order; the id says
-which request they answer.
+``{"id", "status": "error", "message", "error": {"type", "traceback", "output"}}``.
+
+Each call has a connection of its own: closing it is how a caller that gives up tells Blender, which then drops the
+command if it has not begun.
 """
 
 from __future__ import annotations
 
 import asyncio
-import itertools
 import json
 import os
 import struct
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Self
+from typing import Any
 
 MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 """Largest message in either direction, in bytes."""
@@ -24,12 +24,12 @@ DEFAULT_DEADLINE_S = 30.0
 """Deadline of a command that names none, in seconds."""
 
 REPLY_GRACE_S = 2.0
-"""Seconds beyond a command's deadline in which Blender may still report that it gave the command up."""
+"""Default of `BlenderLink.call`'s ``grace_s``, in seconds."""
 
-CONNECT_TIMEOUT_S = 2.0
 _READ_BUFFER_BYTES = 1024 * 1024
 _HEADER = struct.Struct(">I")
 _CALL_AGAIN = "Try again in a few seconds."
+_DEADLINE_EXCEEDED = "DeadlineExceeded"
 
 
 def runtime_dir() -> Path:
@@ -46,7 +46,7 @@ class BlenderUnavailable(BlenderLinkError):
 
 
 class BlenderTimeout(BlenderLinkError):
-    """Blender did not finish a command within its deadline."""
+    """Blender did not finish a command within its deadline; it may still be at it."""
 
 
 class BlenderError(BlenderLinkError):
@@ -68,9 +68,7 @@ class BlenderError(BlenderLinkError):
 
 
 class BlenderLink:
-    """A connection to Blender, opened by the first call and again after Blender came back.
-
-    Calls run at the same time over one connection. An instance belongs to the event loop of its first call.
+    """Blender behind its unix socket.
 
     Args:
         path: The socket; by default ``blender.sock`` in `runtime_dir`.
@@ -78,26 +76,18 @@ class BlenderLink:
 
     def __init__(self, path: Path | None = None) -> None:
         self.path = path if path is not None else runtime_dir() / "blender.sock"
-        self._ids = itertools.count(1)
-        self._connecting = asyncio.Lock()
-        self._connection: _Connection | None = None
 
-    async def __aenter__(self) -> Self:
-        return self
-
-    async def __aexit__(
-        self, exc_type: type[BaseException] | None, exc: BaseException | None, tb: TracebackType | None
-    ) -> None:
-        await self.close()
-
-    async def call(self, type: str, /, *, deadline_s: float = DEFAULT_DEADLINE_S, **params: Any) -> Any:
+    async def call(
+        self, type: str, /, *, deadline_s: float = DEFAULT_DEADLINE_S, grace_s: float = REPLY_GRACE_S, **params: Any
+    ) -> Any:
         """Run one command in Blender and return its result.
 
-        Cancelling the caller gives up waiting; a reply that comes later is dropped.
+        Any number of calls may run at the same time. Cancelling the caller closes the connection.
 
         Args:
             type: The command's name, for instance ``"get_scene_info"``.
             deadline_s: Seconds that Blender may take.
+            grace_s: Seconds beyond it in which Blender may still say what kept it.
             **params: The command's parameters, anything JSON can say.
 
         Returns:
@@ -105,115 +95,64 @@ class BlenderLink:
 
         Raises:
             BlenderUnavailable: No Blender behind the socket, or it went away before it replied.
-            BlenderTimeout: No reply within the deadline and `REPLY_GRACE_S`.
+            BlenderTimeout: Blender gave the command up at its deadline, or did not say anything until the grace ended.
             BlenderError: The command failed, or a message is larger than `MAX_MESSAGE_BYTES`.
         """
-        request_id = next(self._ids)
-        request = {"id": request_id, "type": type, "params": params, "deadline_s": deadline_s}
-        payload = json.dumps(request).encode()
-        if len(payload) > MAX_MESSAGE_BYTES:
-            raise BlenderError(f"The command is {_megabytes(len(payload))}; {_LIMIT_SENTENCE}", type="MessageTooLarge")
-        connection = await self._connected()
+        request = json.dumps({"id": 1, "type": type, "params": params, "deadline_s": deadline_s}).encode()
+        if len(request) > MAX_MESSAGE_BYTES:
+            raise _too_large("The command", len(request))
         try:
-            async with asyncio.timeout(deadline_s + REPLY_GRACE_S):
-                reply = await connection.exchange(request_id, payload, type)
+            async with asyncio.timeout(deadline_s + grace_s):
+                return _result_of(await self._exchange(type, request))
         except TimeoutError:
-            raise BlenderTimeout(f"Blender did not finish {type} within {deadline_s:g} s.") from None
-        return _result_of(reply)
+            raise BlenderTimeout(
+                f"Blender did not answer {type} within {deadline_s:g} s; it is in one long operation, such as a render."
+            ) from None
 
-    async def close(self) -> None:
-        """Close the connection; calls that wait for a reply raise `BlenderUnavailable`."""
-        connection, self._connection = self._connection, None
-        if connection is not None:
-            await connection.close()
-
-    async def _connected(self) -> _Connection:
-        async with self._connecting:
-            if self._connection is None or self._connection.closed:
-                self._connection = await _Connection.open(self.path)
-            return self._connection
-
-
-class _Connection:
-    """One open socket, and the calls that wait on it."""
-
-    def __init__(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self._reader = reader
-        self._writer = writer
-        self._waiting: dict[int, asyncio.Future[dict[str, Any]]] = {}
-        self.closed = False
-        self._receiving = asyncio.create_task(self._receive())
-
-    @classmethod
-    async def open(cls, path: Path) -> _Connection:
-        """Connect, or raise `BlenderUnavailable`."""
+    async def _exchange(self, command: str, request: bytes) -> Any:
+        """Send one request on a fresh connection and return the decoded reply."""
         try:
-            async with asyncio.timeout(CONNECT_TIMEOUT_S):
-                reader, writer = await asyncio.open_unix_connection(path, limit=_READ_BUFFER_BYTES)
-        except (OSError, TimeoutError) as error:
+            reader, writer = await asyncio.open_unix_connection(self.path, limit=_READ_BUFFER_BYTES)
+        except OSError as error:
             raise BlenderUnavailable(f"Blender is starting or restarting. {_CALL_AGAIN}") from error
-        return cls(reader, writer)
-
-    async def exchange(self, request_id: int, payload: bytes, command: str) -> dict[str, Any]:
-        """Send one request and wait for its reply."""
-        waiter: asyncio.Future[dict[str, Any]] = asyncio.get_running_loop().create_future()
-        self._waiting[request_id] = waiter
         try:
-            self._writer.write(_HEADER.pack(len(payload)) + payload)
-            await self._writer.drain()
-            return await waiter
+            writer.write(_HEADER.pack(len(request)) + request)
+            await writer.drain()
+            (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+            if length > MAX_MESSAGE_BYTES:
+                raise _too_large("Blender's reply", length)
+            return json.loads(await reader.readexactly(length))
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise BlenderUnavailable(
                 f"Blender went away before it answered {command}; it restarts by itself. {_CALL_AGAIN}"
             ) from error
+        except ValueError as error:
+            raise BlenderError(f"Blender's reply is not JSON: {error}", type="ProtocolError") from error
         finally:
-            self._waiting.pop(request_id, None)
-
-    async def close(self) -> None:
-        """Stop receiving and close the socket."""
-        self._receiving.cancel()
-        await asyncio.wait([self._receiving])
-
-    async def _receive(self) -> None:
-        failure: Exception = ConnectionResetError("closed")
-        try:
-            while True:
-                (length,) = _HEADER.unpack(await self._reader.readexactly(_HEADER.size))
-                if length > MAX_MESSAGE_BYTES:
-                    failure = BlenderError(
-                        f"Blender's reply is {_megabytes(length)}; {_LIMIT_SENTENCE}", type="MessageTooLarge"
-                    )
-                    return
-                reply = json.loads(await self._reader.readexactly(length))
-                waiter = self._waiting.get(reply.get("id"))
-                if waiter is not None and not waiter.done():
-                    waiter.set_result(reply)
-        except (ConnectionError, asyncio.IncompleteReadError) as error:
-            failure = error
-        except (ValueError, AttributeError) as error:
-            failure = BlenderError(f"Blender's reply is not a JSON object: {error}", type="ProtocolError")
-        finally:
-            self.closed = True
-            self._writer.close()
-            for waiter in self._waiting.values():
-                if not waiter.done():
-                    waiter.set_exception(failure)
+            writer.transport.abort()
 
 
-def _megabytes(size: int) -> str:
-    return f"{size / (1024 * 1024):.1f} MB"
-
-
-_LIMIT_SENTENCE = f"the limit is {_megabytes(MAX_MESSAGE_BYTES)}. Split it, or write it to a file and name the file."
-
-
-def _result_of(reply: dict[str, Any]) -> Any:
+def _result_of(reply: Any) -> Any:
+    if not isinstance(reply, dict):
+        raise BlenderError(f"Blender's reply is not a JSON object: {reply!r:.100}", type="ProtocolError")
     if reply.get("status") == "success":
         return reply.get("result")
+    message = str(reply.get("message") or "Blender reported an error without a message.")
     details = reply.get("error") or {}
+    if details.get("type") == _DEADLINE_EXCEEDED:
+        raise BlenderTimeout(message)
     raise BlenderError(
-        str(reply.get("message") or "Blender reported an error without a message."),
+        message,
         type=str(details.get("type") or "Error"),
         traceback=str(details.get("traceback") or ""),
         output=str(details.get("output") or ""),
+    )
+
+
+def _too_large(what: str, size: int) -> BlenderError:
+    megabyte = 1024 * 1024
+    return BlenderError(
+        f"{what} is {size / megabyte:.1f} MB; the limit is {MAX_MESSAGE_BYTES / megabyte:g} MB. "
+        "Split it, or write it to a file and name the file.",
+        type="MessageTooLarge",
     )

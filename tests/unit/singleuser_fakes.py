@@ -27,7 +27,7 @@ class FakeBlender:
         self.path = path
         self.answers: dict[str, Answer] = {"get_status": self.status}
         self.requests: list[dict[str, Any]] = []
-        self.connections = 0
+        self.hung_up = asyncio.Event()
         self._tasks: set[asyncio.Task[None]] = set()
         self._writers: set[asyncio.StreamWriter] = set()
         self._server: asyncio.Server | None = None
@@ -54,7 +54,6 @@ class FakeBlender:
         return {"state": "ready", "busy_since": None, "busy_with": None, "version": "4.3.2", "pid": 42, "file": None}
 
     async def _serve(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        self.connections += 1
         self._writers.add(writer)
         try:
             while True:
@@ -67,6 +66,7 @@ class FakeBlender:
         except (asyncio.IncompleteReadError, ConnectionError):
             pass
         finally:
+            self.hung_up.set()
             self._writers.discard(writer)
             writer.close()
 

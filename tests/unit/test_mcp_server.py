@@ -18,11 +18,11 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ImageContent, TextContent
 
-from p2m_singleuser import link as link_module
 from p2m_singleuser.link import BlenderLink
+from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
-from p2m_singleuser.mcp_server.app import MAX_REQUEST_BYTES, build_app
+from p2m_singleuser.mcp_server.app import build_app
 from tests.unit.singleuser_fakes import CommandFailed, FakeBlender
 
 SCENE = {
@@ -30,6 +30,8 @@ SCENE = {
     "object_count": 1,
     "materials_count": 1,
     "objects": [{"name": "Cube", "type": "MESH", "location": [0.0, 0.0, 1.5]}],
+    "offset": 0,
+    "next_offset": None,
 }
 PNG = base64.b64encode(b"\x89PNG not really").decode()
 
@@ -194,22 +196,17 @@ async def test_without_blender_every_tool_says_try_again(blender: FakeBlender, c
             assert not (await client.call_tool("get_scene_info", {})).is_error
 
 
-async def test_a_command_over_its_deadline_names_what_keeps_blender_busy(
-    blender: FakeBlender, connect: Connect, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(link_module, "REPLY_GRACE_S", 0.0)
+async def test_a_command_over_its_deadline_says_why_and_what_to_do(blender: FakeBlender, connect: Connect) -> None:
+    async def overdue(_: dict[str, Any]) -> None:
+        raise CommandFailed("Blender is still busy with a render", type="DeadlineExceeded")
 
-    async def endless(_: dict[str, Any]) -> None:
-        await asyncio.Event().wait()
-
-    async def busy(_: dict[str, Any]) -> dict[str, Any]:
-        return {"state": "busy", "busy_with": "a render", "version": "4.3.2", "pid": 1, "file": None}
-
-    blender.answers |= {"execute_code": endless, "get_status": busy}
+    blender.answers["execute_code"] = overdue
     async with connect() as client:
         result = await client.call_tool("execute_blender_code", {"code": "render()", "timeout_s": 0.05})
+    assert blender.requests[-1]["deadline_s"] == 0.05
     assert result.is_error
     assert "busy with a render" in text_of(result)
+    assert "get_scene_info" in text_of(result)
 
 
 async def test_progress_arrives_while_blender_still_works(
@@ -262,7 +259,7 @@ async def test_ten_megabytes_pass_both_ways(blender: FakeBlender, connect: Conne
     code = "#" * 10_000_000
     async with connect() as client:
         result = await client.call_tool("execute_blender_code", {"code": code})
-    assert result.structured_content == {"executed": True, "result": code}
+    assert result.structured_content == {"executed": True, "result": code, "stderr": ""}
 
 
 async def test_a_request_over_the_limit_gets_413(mcp_sock: Path) -> None:

@@ -13,12 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
+from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server.tools import code, look, scene
 
 TOPICS = (scene, look, code)
-
-MAX_REQUEST_BYTES = 16 * 1024 * 1024
-"""Largest request body, in bytes. The SDK's own 4 MiB is too small for scripts that carry mesh data or an image."""
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
@@ -36,13 +34,12 @@ def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:
     """Return the MCP server with all tools.
 
     Args:
-        link: The connection to Blender that the tools use; closed when the server ends.
+        link: Blender, as the tools reach it.
     """
 
     @asynccontextmanager
     async def lifespan(_: MCPServer[BlenderLink]) -> AsyncIterator[BlenderLink]:
-        async with link:
-            yield link
+        yield link
 
     server = MCPServer[BlenderLink](
         name="p2m-blender",

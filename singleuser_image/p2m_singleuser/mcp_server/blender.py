@@ -13,7 +13,6 @@ from p2m_singleuser.link import (
     DEFAULT_DEADLINE_S,
     BlenderError,
     BlenderLink,
-    BlenderLinkError,
     BlenderTimeout,
     BlenderUnavailable,
 )
@@ -21,8 +20,9 @@ from p2m_singleuser.link import (
 HEARTBEAT_S = 1.0
 """Seconds between progress notifications while Blender works on a command."""
 
-STATUS_DEADLINE_S = 1.0
-"""Seconds Blender's I/O thread gets to say what the main thread is busy with."""
+AFTER_TIMEOUT = (
+    "Wait, look at the scene with get_scene_info before you repeat the call, and split long work into steps."
+)
 
 BlenderContext = Context[BlenderLink, Any]
 """What a tool's first parameter is: MCP's request context; its lifespan context is the link to Blender."""
@@ -67,7 +67,7 @@ async def ask(
     except BlenderUnavailable as error:
         raise ToolError(str(error)) from error
     except BlenderTimeout as error:
-        raise ToolError(f"{error} {await _what_keeps_it(link)}") from error
+        raise ToolError(f"{error} {AFTER_TIMEOUT}") from error
     except BlenderError as error:
         raise ToolError(describe(error)) from error
     finally:
@@ -80,16 +80,3 @@ def describe(error: BlenderError) -> str:
         return error.message
     text = f"{error.type}: {error.message}\n\n{error.traceback.rstrip()}"
     return f"{text}\n\nPrinted before the error:\n{error.output}" if error.output else text
-
-
-async def _what_keeps_it(link: BlenderLink) -> str:
-    try:
-        status = await link.call("get_status", deadline_s=STATUS_DEADLINE_S)
-    except BlenderLinkError:
-        return "It does not say what keeps it busy. Try get_scene_info in a few seconds; split long work into steps."
-    if status.get("state") == "busy":
-        return (
-            f"It is still busy with {status.get('busy_with') or 'an operation'}. Wait, then try again; "
-            "split long work into steps or raise the timeout."
-        )
-    return "It is free again: check the scene with get_scene_info before you repeat the call."

@@ -19,7 +19,8 @@ class CodeResult(BaseModel):
     """What a script left behind."""
 
     executed: bool = Field(description="True: the code ran to its end.")
-    result: str = Field(description="Everything the code printed.")
+    result: str = Field(description="What the code printed to stdout; of more than a million characters, both ends.")
+    stderr: str = Field(default="", description="What the code printed to stderr, warnings for instance.")
 
 
 @tools.tool(title="Run Python in Blender", annotations=CHANGES_ANYTHING)
@@ -28,7 +29,7 @@ async def execute_blender_code(
     code: Annotated[str, Field(description="Python source. `bpy` is there; print() what you want to see.")],
     timeout_s: Annotated[
         float,
-        Field(description="Seconds until Blender stops the code.", gt=0, le=LONGEST_TIMEOUT_S),
+        Field(description="Seconds to wait for the code; it goes on after that.", gt=0, le=LONGEST_TIMEOUT_S),
     ] = DEFAULT_TIMEOUT_S,
 ) -> CodeResult:
     """Run Python code inside Blender and return what it printed.

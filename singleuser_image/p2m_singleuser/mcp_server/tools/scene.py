@@ -11,7 +11,8 @@ from p2m_singleuser.mcp_server.toolset import READS, Toolset
 
 tools = Toolset()
 
-Vector = tuple[float, float, float]
+Vector = tuple[float | None, float | None, float | None]
+"""Three numbers; null stands for what is not finite, which JSON cannot say."""
 
 
 class SceneObject(BaseModel):
@@ -28,7 +29,9 @@ class SceneInfo(BaseModel):
     name: str = Field(description="Name of the scene.")
     object_count: int = Field(description="Objects in the scene, on all pages.")
     materials_count: int = Field(description="Materials in the file.")
-    objects: list[SceneObject] = Field(description="This page of objects; ask with a larger offset for more.")
+    objects: list[SceneObject] = Field(description="This page of objects.")
+    offset: int = Field(description="Objects skipped before this page.")
+    next_offset: int | None = Field(description="Offset of the next page; null on the last page.")
 
 
 class MeshInfo(BaseModel):
@@ -51,14 +54,14 @@ class ObjectInfo(BaseModel):
     materials: list[str] = Field(description="Names of its materials, in slot order.")
     mesh: MeshInfo | None = Field(default=None, description="Size of its mesh; null for what is not a mesh.")
     world_bounding_box: tuple[Vector, Vector] | None = Field(
-        default=None, description="Lowest and highest corner in world space, in metres; null without extent."
+        default=None, description="Lowest and highest corner in world space, in metres; null for what is not a mesh."
     )
 
 
 @tools.tool(title="Scene overview", annotations=READS)
 async def get_scene_info(
     ctx: BlenderContext,
-    limit: Annotated[int, Field(description="Most objects to list (count).", ge=1, le=1000)] = 100,
+    limit: Annotated[int, Field(description="Most objects to list (count).", ge=1, le=1000)] = 50,
     offset: Annotated[int, Field(description="Objects to skip before the list begins (count).", ge=0)] = 0,
 ) -> SceneInfo:
     """List what is in the current scene: names, types and positions of its objects.

@@ -1,0 +1,118 @@
+"""`GET …/p2m/status`: whether Blender, its MCP server and its desktop are ready (docs/architecture.md, "Status").
+
+The hub polls this each 0.1 s while a server starts, so a poll asks all three at the same time and waits for none that
+is plainly not there.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import json
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+from jupyter_server.base.handlers import APIHandler
+from tornado import web
+
+from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable
+
+PROBE_S = 0.75
+"""Seconds each of the probes may take."""
+
+_LISTENING = "00010000"
+"""Flags of a listening socket in /proc/net/unix: the kernel's __SO_ACCEPTCON."""
+
+
+class StatusProbe:
+    """Looks at the sockets in the runtime directory and says what state each server is in.
+
+    Args:
+        runtime: Directory of ``blender.sock``, ``mcp.sock``, ``vnc.sock`` and ``blender-exits.json``.
+    """
+
+    def __init__(self, runtime: Path) -> None:
+        self._runtime = runtime
+        self._link = BlenderLink(runtime / "blender.sock")
+        self._facts: dict[str, Any] = {"version": "", "pid": 0, "file": None}
+        self._answered_before = False
+
+    async def read(self) -> dict[str, Any]:
+        """Return the status document."""
+        blender, mcp = await asyncio.gather(self._blender(), self._mcp())
+        ui = {"state": "ready" if is_listening(self._runtime / "vnc.sock") else "down"}
+        ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] == "ready"
+        return {"ready": ready, "blender": blender, "mcp": mcp, "ui": ui, "jobs": []}
+
+    async def _blender(self) -> dict[str, Any]:
+        exits = _exits(self._runtime / "blender-exits.json")
+        reason: str | None = None
+        try:
+            answer = await self._link.call("get_status", deadline_s=PROBE_S, grace_s=0)
+        except BlenderUnavailable:
+            state = "restarting" if exits or self._answered_before else "starting"
+            if exits.get("failed"):
+                state = "failed"
+            reason = exits.get("reason")
+        except BlenderTimeout:
+            state, reason = (
+                ("busy", "Blender is in one long operation") if self._answered_before else ("starting", None)
+            )
+        except BlenderError as error:
+            state, reason = "failed", str(error)
+        else:
+            self._answered_before = True
+            self._facts = {name: answer.get(name) for name in self._facts}
+            state = answer["state"]
+            if state == "busy":
+                reason = f"Blender is busy with {answer.get('busy_with') or 'an operation'}"
+        return {"state": state, **self._facts, "restarts": exits.get("restarts", 0), "reason": reason}
+
+    async def _mcp(self) -> dict[str, Any]:
+        connector = aiohttp.UnixConnector(path=str(self._runtime / "mcp.sock"))
+        timeout = aiohttp.ClientTimeout(total=PROBE_S)
+        try:
+            async with (
+                aiohttp.ClientSession(connector=connector, timeout=timeout) as session,
+                session.get("http://localhost/status", raise_for_status=True) as reply,
+            ):
+                return {"state": "ready", "num_tools": (await reply.json())["num_tools"]}
+        except (aiohttp.ClientError, OSError, TimeoutError):
+            return {"state": "down", "num_tools": 0}
+
+
+class StatusHandler(APIHandler):
+    """Serves the status document to whoever may use this server. Polls do not count as activity."""
+
+    _track_activity = False
+
+    def initialize(self, probe: StatusProbe) -> None:
+        """Take over what the route was registered with."""
+        self._probe = probe
+
+    @web.authenticated
+    async def get(self) -> None:
+        """Write the status document."""
+        self.set_header("Cache-Control", "no-store")
+        await self.finish(json.dumps(await self._probe.read()))
+
+
+def is_listening(path: Path) -> bool:
+    """Return whether a unix socket of this path accepts connections, without connecting.
+
+    Xtigervnc counts each connection that ends before its handshake against its peer and shuts that peer out after
+    five (``BlacklistThreshold`` in Xvnc's manual), so a probe must not connect. The kernel lists listeners in
+    /proc/net/unix (proc_net(5)): column 4 is the flags, column 8 the path.
+    """
+    with Path("/proc/net/unix").open(encoding="utf-8", errors="surrogateescape") as table:
+        columns = (line.split(maxsplit=7) for line in table)
+        return any(len(row) == 8 and row[3] == _LISTENING and row[7].rstrip("\n") == str(path) for row in columns)
+
+
+def _exits(path: Path) -> dict[str, Any]:
+    """Return what Blender's supervisor wrote at its last exit; empty while it never exited."""
+    try:
+        exits = json.loads(path.read_bytes())
+    except (OSError, ValueError):
+        return {}
+    return exits if isinstance(exits, dict) else {}
