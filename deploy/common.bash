@@ -39,7 +39,7 @@ run_step() {
     "$@" >>"$log" 2>&1 </dev/null &
     local command_pid=$!
     # shellcheck disable=SC2064  # the process id of now is meant
-    trap "kill $command_pid 2>/dev/null; wait $command_pid 2>/dev/null; exit 130" INT TERM HUP
+    trap "kill $command_pid 2>/dev/null || true; wait $command_pid 2>/dev/null || true; exit 130" INT TERM HUP
     width=$((${COLUMNS:-$(tput cols 2>/dev/null || echo 100)} - 12))
     while true; do
         local running=true

@@ -1,7 +1,6 @@
 """deploy/hub: what keeps the hub from starting is one sentence and leaves nothing; `down` keeps volumes."""
 
 import socket
-import subprocess
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -66,14 +65,17 @@ def test_state_that_is_a_file_is_a_sentence(run: Run, settings: dict[str, str], 
 def user_container(run: Run, settings: dict[str, str]) -> Iterator[tuple[str, str]]:
     """Names of a running container as the spawner labels it, and of its volume."""
     name = f"p2m-deploy-test-{uuid.uuid4().hex[:8]}"
-    started = run(
-        *("docker", "run", "--detach", "--name", name, "--volume", f"{name}:/home", "--init"),
-        *("--label", f"p2m.hub={Path(settings['P2M_STATE']).resolve()}", "debian:trixie-slim", "sleep", "600"),
-    )
-    assert started.returncode == 0, started.stderr
-    yield name, name
-    subprocess.run(["docker", "rm", "--force", name], capture_output=True, check=False)
-    subprocess.run(["docker", "volume", "rm", name], capture_output=True, check=True)
+    volume_and_label = ("--volume", f"{name}:/home", "--label", f"p2m.hub={Path(settings['P2M_STATE']).resolve()}")
+    try:
+        started = run(
+            *("docker", "run", "--detach", "--init", "--network", "none", "--name", name),
+            *(*volume_and_label, "debian:trixie-slim", "sleep", "600"),
+        )
+        assert started.returncode == 0, started.stderr
+        yield name, name
+    finally:
+        run("docker", "rm", "--force", name)
+        run("docker", "volume", "rm", "--force", name)
 
 
 def test_down_removes_the_containers_of_its_hub_and_keeps_volumes(

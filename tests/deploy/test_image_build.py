@@ -16,13 +16,26 @@ BASE = "debian:trixie-slim"
 
 @pytest.fixture
 def small_engine(tmp_path: Path, tiny_disk: Path) -> Iterator[str]:
-    """Address of a Docker engine of its own, whose disk is far too small."""
+    """Address of a Docker engine of its own, whose disk is far too small.
+
+    It has a network namespace of its own: `--bridge none` removes docker0, which is the other engine's.
+    """
     address = f"unix://{tmp_path}/docker.sock"
     log = tmp_path / "dockerd.log"
     with log.open("wb") as output:
         daemon = subprocess.Popen(
             [
-                *("dockerd", "--host", address, "--data-root", tiny_disk / "data", "--exec-root", tmp_path / "exec"),
+                *(
+                    "unshare",
+                    "--net",
+                    "dockerd",
+                    "--host",
+                    address,
+                    "--data-root",
+                    tiny_disk / "data",
+                    "--exec-root",
+                    tmp_path / "exec",
+                ),
                 *("--pidfile", tmp_path / "docker.pid", "--bridge", "none", "--iptables=false"),
             ],
             stdout=output,
