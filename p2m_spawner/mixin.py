@@ -124,12 +124,15 @@ class BlenderSpawnerMixin(Spawner):
             await self.discard()
             if failure is None:
                 raise
-            raise SpawnException(
+            refusal = SpawnException(
                 str(failure),
                 reason=failure.reason,
                 log_message=f"{failure.log_message}\nLast lines of the server:\n{output}",
                 status_code=503,
-            ) from error
+            )
+            # Without it the pages of JupyterHub 6.1 show the operator's text (utils.format_exception).
+            refusal.jupyterhub_message = str(failure)
+            raise refusal from error
         return address
 
     async def poll(self) -> Any:

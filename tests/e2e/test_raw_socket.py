@@ -53,8 +53,8 @@ async def test_upstreams_own_client_drives_our_blender(someone: Person, upstream
     async with Client(server, mode="legacy", read_timeout_seconds=60) as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
         assert {"get_scene_info", "get_object_info", "execute_blender_code"} <= names
-        code = "import bpy; bpy.ops.mesh.primitive_torus_add(); bpy.context.object.name = 'UpstreamTorus'; print('made it')"
-        made = text_of(await client.call_tool("execute_blender_code", {"code": code, "user_prompt": "a torus"}))
+        code = "bpy.ops.mesh.primitive_torus_add(); bpy.context.object.name = 'UpstreamTorus'; print('made it')"
+        made = text_of(await client.call_tool("execute_blender_code", {"code": f"import bpy; {code}", "user_prompt": "a torus"}))
         assert "made it" in made
         assert "UpstreamTorus" in text_of(await client.call_tool("get_scene_info", {"user_prompt": "look"}))
         found = await client.call_tool("get_object_info", {"object_name": "UpstreamTorus", "user_prompt": "look"})
