@@ -1,13 +1,20 @@
-"""A Blender that is only a socket: what the tests of the user image's package talk to."""
+"""A Blender that is only a socket, and the real MCP server in front of it: what the tests of the user image share."""
 
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import struct
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable
 from pathlib import Path
 from typing import Any, Self
+
+import uvicorn
+
+from p2m_singleuser.link import BlenderLink
+from p2m_singleuser.mcp_server.__main__ import listen
+from p2m_singleuser.mcp_server.app import build_app
 
 Answer = Callable[[dict[str, Any]], Awaitable[Any]]
 
@@ -79,3 +86,18 @@ class FakeBlender:
         payload = json.dumps(reply).encode()
         writer.write(struct.pack(">I", len(payload)) + payload)
         await writer.drain()
+
+
+@contextlib.asynccontextmanager
+async def serving_mcp(runtime: Path) -> AsyncIterator[uvicorn.Server]:
+    """Run the MCP server on ``mcp.sock`` in `runtime`, for the Blender on ``blender.sock`` there."""
+    app = build_app(BlenderLink(runtime / "blender.sock"))
+    server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
+    with contextlib.closing(listen(runtime / "mcp.sock")) as sock:
+        sock.listen()
+        running = asyncio.create_task(server.serve(sockets=[sock]))
+        try:
+            yield server
+        finally:
+            server.should_exit = True
+            await running

@@ -13,17 +13,14 @@ from typing import Any
 
 import httpx2
 import pytest
-import uvicorn
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult, ImageContent, TextContent
 
-from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
-from p2m_singleuser.mcp_server.app import build_app
-from tests.unit.singleuser_fakes import CommandFailed, FakeBlender
+from tests.unit.singleuser_fakes import CommandFailed, FakeBlender, serving_mcp
 
 SCENE = {
     "name": "Scene",
@@ -65,18 +62,8 @@ async def blender(tmp_path: Path) -> AsyncIterator[FakeBlender]:
 
 @pytest.fixture
 async def mcp_sock(tmp_path: Path) -> AsyncIterator[Path]:
-    path = tmp_path / "mcp.sock"
-    config = uvicorn.Config(
-        build_app(BlenderLink(tmp_path / "blender.sock")), log_config=None, ws="none", timeout_graceful_shutdown=1
-    )
-    server = uvicorn.Server(config)
-    with contextlib.ExitStack() as stack:
-        sock = stack.enter_context(contextlib.closing(listen(path)))
-        sock.listen()
-        serving = asyncio.create_task(server.serve(sockets=[sock]))
-        yield path
-        server.should_exit = True
-        await serving
+    async with serving_mcp(tmp_path):
+        yield tmp_path / "mcp.sock"
 
 
 @pytest.fixture(params=["legacy", "auto"])
@@ -248,6 +235,8 @@ async def test_a_cancelled_call_frees_the_next(blender: FakeBlender, connect: Co
         call.cancel()
         with pytest.raises(asyncio.CancelledError):
             await call
+        async with asyncio.timeout(5):
+            await blender.hung_up.wait()
         assert not (await client.call_tool("get_scene_info", {})).is_error
 
 
