@@ -1,0 +1,92 @@
+// What the server says about itself, and how that reads in a sentence.
+
+const PATIENCE_MS = 8000;
+
+/** Ask `p2m/status`. The answer's `kind` is one of: status, stopped, signed-out, unreachable, offline, unknown. */
+export async function ask(url) {
+  let response;
+  try {
+    response = await fetch(url, {
+      headers: { Accept: "application/json" },
+      cache: "no-store",
+      signal: AbortSignal.timeout(PATIENCE_MS),
+    });
+  } catch {
+    return { kind: "offline" };
+  }
+  const path = new URL(response.url).pathname;
+  if (response.status === 401 || response.status === 403 || /\/(hub\/)?login$|\/oauth2\/authorize$/.test(path)) {
+    return { kind: "signed-out" };
+  }
+  // The hub answers for a server that does not run.
+  if (response.status === 424 || (response.status === 404 && path.includes("/hub/"))) {
+    return { kind: "stopped" };
+  }
+  if (response.status >= 500) {
+    return { kind: "unreachable" };
+  }
+  if (!response.ok || path.includes("/hub/")) {
+    return { kind: response.status === 404 ? "unknown" : "stopped" };
+  }
+  try {
+    return { kind: "status", status: await response.json() };
+  } catch {
+    return { kind: "unknown" };
+  }
+}
+
+/**
+ * Put an answer into words: `message` (a heading), `detail` (a sentence), `link` (home, sign-in or null) and
+ * `waiting` (whether it passes by itself).
+ */
+export function explain(answer) {
+  switch (answer.kind) {
+    case "stopped":
+      return {
+        message: "Your server has stopped",
+        detail: "Your work is saved. Start the server again from the hub's home page.",
+        link: "home",
+        waiting: false,
+      };
+    case "signed-out":
+      return { message: "You are signed out", detail: "Sign in again to go on.", link: "sign-in", waiting: false };
+    case "unreachable":
+      return {
+        message: "Your server does not answer",
+        detail: "It may be restarting or it may have stopped.",
+        link: "home",
+        waiting: true,
+      };
+    case "offline":
+      return { message: "Network connection lost", detail: "Blender keeps running.", link: null, waiting: true };
+    case "status":
+      return explainStatus(answer.status);
+    default:
+      return { message: "Connecting to Blender…", detail: "", link: null, waiting: true };
+  }
+}
+
+function explainStatus({ blender = {}, ui = {} }) {
+  const reason = blender.reason ?? "";
+  switch (blender.state) {
+    case "failed":
+      return {
+        message: "Blender cannot be started",
+        detail: reason || "It ended too often. Restart your server.",
+        link: "home",
+        waiting: false,
+      };
+    case "restarting":
+      return { message: "Blender is restarting…", detail: reason, link: null, waiting: true };
+    case "ready":
+    case "busy":
+      return {
+        message: ui.state === "down" ? "The desktop is starting…" : "Connecting to Blender…",
+        detail: "",
+        link: null,
+        waiting: true,
+      };
+    default:
+      return { message: "Blender is starting…", detail: "", link: null, waiting: true };
+  }
+}
