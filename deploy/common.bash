@@ -55,7 +55,7 @@ run_step() {
             done <<<"$steps"
         fi
         $running || break
-        line=$(tail -c 2000 "$log" | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | tr -d '\033' || true)
+        line=$(tail -n "+$start_line" "$log" | tail -c 2000 | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | tr -d '\033' || true)
         if [ -t 1 ]; then
             printf '\r\033[K    %4d s  %.*s' $((SECONDS - began)) "$width" "$line"
         elif [ $((SECONDS - began)) -ge "$next" ]; then
@@ -82,11 +82,18 @@ fail_with_log() {
     exit 1
 }
 
-# install_packages PACKAGE… by apt; the caller has made sure of root and Debian.
-install_packages() {
-    export DEBIAN_FRONTEND=noninteractive
+# read_package_lists and install_packages PACKAGE… use apt; the caller has made sure of root and Debian, and set `log`.
+read_package_lists() {
     run_step "reading Debian's package lists" apt-get update ||
         fail_with_log "apt-get update failed; check the network and /etc/apt/sources.list."
+}
+
+install_packages() {
+    export DEBIAN_FRONTEND=noninteractive
+    if [ -n "$(dpkg --audit)" ]; then
+        run_step "finishing an interrupted installation" dpkg --configure -a ||
+            fail_with_log "dpkg could not finish an interrupted installation; mend what the lines below say."
+    fi
     run_step "installing $*" apt-get install -y --no-install-recommends "$@" ||
-        fail_with_log "apt-get could not install $*; see the lines below, mend that and run the command again."
+        fail_with_log "apt-get could not install $*; mend what the lines below say and run the command again."
 }
