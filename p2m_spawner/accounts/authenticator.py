@@ -12,7 +12,7 @@ from tornado import web
 from traitlets import Dict, Enum, Integer, Set, Unicode, default
 
 from p2m_spawner.accounts import handlers, names, passwords
-from p2m_spawner.accounts.errors import AccountProblem, WrongCredentials
+from p2m_spawner.accounts.errors import WrongCredentials
 from p2m_spawner.accounts.model import AccountStore
 from p2m_spawner.accounts.service import Accounts, Rules
 
@@ -170,14 +170,13 @@ class AccountsAuthenticator(Authenticator):
         Raises:
             tornado.web.HTTPError: with a sentence for the user: 403 awaiting approval, 429 throttled, 503 no database.
         """
-        try:
-            account = await self.accounts.sign_in(
-                data.get("username", ""), data.get("password", ""), handler.request.remote_ip or ""
-            )
-        except WrongCredentials:
-            return None
-        except AccountProblem as problem:
-            raise handlers.Refused(problem) from problem
+        with handlers.refusals_as_http():
+            try:
+                account = await self.accounts.sign_in(
+                    data.get("username", ""), data.get("password", ""), handler.request.remote_ip or ""
+                )
+            except WrongCredentials:
+                return None
         return account.name
 
     async def add_user(self, user: Any) -> None:
@@ -190,10 +189,8 @@ class AccountsAuthenticator(Authenticator):
             tornado.web.HTTPError: 503 without a database.
         """
         super().add_user(user)
-        try:
+        with handlers.refusals_as_http():
             await self.accounts.ensure(user.name)
-        except AccountProblem as problem:
-            raise handlers.Refused(problem) from problem
 
     async def delete_user(self, user: Any) -> None:
         """Delete the account of a user whom an administrator deletes: the name can no longer sign in.
@@ -202,10 +199,8 @@ class AccountsAuthenticator(Authenticator):
             tornado.web.HTTPError: 503 without a database; JupyterHub then keeps the user.
         """
         super().delete_user(user)
-        try:
+        with handlers.refusals_as_http():
             await self.accounts.delete(user.name)
-        except AccountProblem as problem:
-            raise handlers.Refused(problem) from problem
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[web.RequestHandler]]]:
         """The pages of this authenticator, below the hub's prefix."""

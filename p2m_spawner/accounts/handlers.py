@@ -4,6 +4,8 @@ A page's GET only shows; every change is a POST with JupyterHub's XSRF token. A 
 sentence, a 4xx status (503 without database), the name that was typed and never a password.
 """
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlencode
 
@@ -33,6 +35,15 @@ class Refused(web.HTTPError):
     def __init__(self, problem: AccountProblem) -> None:
         super().__init__(problem.status, str(problem))
         self.headers = _headers(problem)
+
+
+@contextmanager
+def refusals_as_http() -> Iterator[None]:
+    """Turn account problems inside into `Refused`, where no form can show them."""
+    try:
+        yield
+    except AccountProblem as problem:
+        raise Refused(problem) from problem
 
 
 def _headers(problem: AccountProblem) -> dict[str, str]:
@@ -114,7 +125,8 @@ class AccountsLoginHandler(Form, LoginHandler):
             html = await self._render(login_error=str(WrongCredentials()), username=name[: names.MAX_LENGTH])
             self.finish(html)
             return
-        account = await self.accounts.find(user.name)
+        with refusals_as_http():
+            account = await self.accounts.find(user.name)
         if account is not None and account.temporary:
             self.redirect(self.url("change-password", next=self.get_next_url(user)))
         else:
@@ -199,7 +211,8 @@ class ChangePasswordHandler(PageHandler):
     async def show(self, **context: Any) -> None:
         """Finish with the page."""
         user = self.current_user
-        account = await self.accounts.find(user.name) if user else None
+        with refusals_as_http():
+            account = await self.accounts.find(user.name) if user else None
         await self.finish_template(
             "change_password.html",
             **context,
@@ -241,7 +254,8 @@ class AccountsAdminHandler(PageHandler):
             raise web.HTTPError(403)
         search = self.get_argument("q", "")[: names.MAX_LENGTH]
         offset = _natural(self.get_argument("offset", ""))
-        accounts, total = await self.accounts.page(names.normalise(search), offset, PAGE_SIZE)
+        with refusals_as_http():
+            accounts, total = await self.accounts.page(names.normalise(search), offset, PAGE_SIZE)
         await self.finish_template(
             "accounts_admin.html",
             **context,

@@ -94,6 +94,7 @@ class Accounts:
         self._signups: LeakyBuckets[str] = LeakyBuckets(rules.signups_per_hour, SIGNUP_PERIOD, clock)
         self._reserved = names.RESERVED | frozenset(map(names.normalise, rules.reserved))
         self._hash_pool = ThreadPoolExecutor(HASH_THREADS, thread_name_prefix="p2m-hash")
+        self._hash_pool.submit(self._hasher.prepare)
         self._hashes_waiting = 0
         # An in-memory SQLite database is one connection, which threads must not share.
         self._database_pool = ThreadPoolExecutor(1 if is_in_memory(store.url) else 4, thread_name_prefix="p2m-accounts")
@@ -139,7 +140,7 @@ class Accounts:
         """
         name = names.normalise(raw_name[: names.MAX_LENGTH + 1])
         self._gate.enter(name, address)
-        account = await self.find(name)
+        account = await self.find(name) if names.is_valid(name) else None
         stored = account.password_hash if account else None
         if passwords.is_too_long(password) or not await self._hash(self._hasher.verify, stored, password):
             raise WrongCredentials

@@ -1,4 +1,4 @@
-"""For tests of the real hub application: one that keeps our accounts, and browsers that talk to it through its proxy."""
+"""For tests of the real hub application: one that keeps our accounts, and browsers that reach it through its proxy."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
@@ -25,9 +25,11 @@ class Browser:
 
     async def request(self, method: str, page: str, **kwargs: Any) -> requests.Response:
         url = f"{self.base}/{page}"
-        return await asyncio.to_thread(
+        answer = await asyncio.to_thread(
             self.session.request, method, url, **{"allow_redirects": False, "timeout": 30, **kwargs}
         )
+        answer.encoding = "utf-8"
+        return answer
 
     async def get(self, page: str) -> requests.Response:
         return await self.request("GET", page)
@@ -76,7 +78,9 @@ def accounts_hub(hub_app: Any, tmp_path: Path) -> AccountsHub:
             "JupyterHub": {
                 "authenticator_class": "p2m_spawner.accounts.authenticator.AccountsAuthenticator",
                 "template_paths": [str(TEMPLATES)],
+                "cookie_secret_file": str(tmp_path / "cookie_secret"),
             },
+            "ConfigurableHTTPProxy": {"pid_file": str(tmp_path / "proxy.pid")},
             "AccountsAuthenticator": {**defaults, **traits},
         }
         return await hub_app(config)

@@ -1,4 +1,4 @@
-"""Accounts on the real hub, through its proxy: what people and administrators do on the pages, and what strangers try."""
+"""Accounts on the real hub: what people and administrators do on the pages, and what strangers try."""
 
 import re
 import statistics
