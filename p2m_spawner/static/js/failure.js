@@ -17,4 +17,8 @@ const event = user && (await new UserApi(`${baseUrl}api/users/${user}`).lastFail
 if (event) {
   reason.textContent = failureReason(event);
   reason.hidden = false;
+  document.querySelector(".p2m-error-code")?.remove();
+  document.getElementById("error-message")?.remove();
+  const title = document.getElementById("error-title");
+  if (title) title.textContent = "Blender did not start";
 }
