@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import logging
 import os
+import time
 
 import bpy
 
@@ -14,7 +15,11 @@ from .server import BlenderServer, ServerState, Settings, main_thread
 
 LOG = logging.getLogger("p2m_blender")
 
+GRACE_S = 2.0
+"""Seconds the server stays after a command of its own disabled the add-on, as loading factory settings does."""
+
 _server: BlenderServer | None = None
+_ends_at: float | None = None
 
 
 def register() -> None:
@@ -23,8 +28,11 @@ def register() -> None:
     A Blender without a window (``blender -b``) serves nothing: its timers never fire, and it must not take the
     addresses of the Blender that has one.
     """
-    global _server
+    global _server, _ends_at
     if bpy.app.background:
+        return
+    if _server is not None:
+        _ends_at = None
         return
     if not LOG.handlers:
         LOG.addHandler(logging.StreamHandler())
@@ -35,13 +43,14 @@ def register() -> None:
 
 
 def unregister() -> None:
-    """Stop the timer and the server."""
-    global _server
+    """Stop the timer and the server; in the middle of a command, only after its client has had the reply."""
+    global _ends_at
+    if main_thread.in_command:
+        _ends_at = time.monotonic() + GRACE_S
+        return
     if bpy.app.timers.is_registered(_tick):
         bpy.app.timers.unregister(_tick)
-    if _server is not None:
-        _server.stop()
-        _server = None
+    _end()
 
 
 def state() -> ServerState | None:
@@ -49,11 +58,22 @@ def state() -> ServerState | None:
     return None if _server is None else _server.state
 
 
-def _tick() -> float:
+def _tick() -> float | None:
     """Run what clients asked for. 0.0 asks Blender to call again in its next turn, about every 5 ms."""
     try:
         main_thread.file = bpy.data.filepath or None
         main_thread.run_pending()
+        if _ends_at is not None and time.monotonic() > _ends_at:
+            _end()
+            return None
     except BaseException:
         LOG.exception("a visit of the main thread was cut short")
     return 0.0
+
+
+def _end() -> None:
+    global _server, _ends_at
+    _ends_at = None
+    if _server is not None:
+        _server.stop()
+        _server = None

@@ -160,6 +160,11 @@ class MainThread:
                 return done
             wait = min(linger_s, left)
 
+    @property
+    def in_command(self) -> bool:
+        """Whether the main thread is running a command now."""
+        return self._running is not None
+
     def activity(self) -> Activity | None:
         """Return what the main thread is busy with, None when it takes commands (any thread)."""
         running = self._running

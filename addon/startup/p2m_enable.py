@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""Blender startup script: enables the p2m_blender extension, whatever the person's preferences say.
+"""Blender startup script: keeps the p2m_blender extension enabled, whatever the person's preferences say.
 
 It lies in ``startup/`` of a directory that ``BLENDER_SYSTEM_SCRIPTS`` names, so Blender runs it at each start. The
-extension is enabled for this session only; preferences are not written.
+extension is enabled for the session only; preferences are not written. What disables it later (loading factory settings
+does) is undone within `WATCH_S`.
 
-Afterwards it watches for the file ``enable-addon`` in ``P2M_RUNTIME_DIR``: whoever creates it (``p2m-enable-addon``)
-has the extension enabled again, afresh.
+Whoever creates the file ``enable-addon`` in ``P2M_RUNTIME_DIR`` (``p2m-enable-addon`` does) has the extension's files
+read again and the extension enabled afresh.
 """
 
 import logging
 import os
+import sys
+import time
 from pathlib import Path
 
 import addon_utils
@@ -18,40 +21,56 @@ import bpy
 MODULE = "bl_ext.system.p2m_blender"
 REQUEST = Path(os.environ.get("P2M_RUNTIME_DIR", "/run/p2m")) / "enable-addon"
 WATCH_S = 0.5
+RETRY_S = 30.0
+"""Seconds to the next attempt after one that failed; a request is heard at once."""
 
 LOG = logging.getLogger("p2m_enable")
+
+_next_try = 0.0
 
 
 def register() -> None:
     """Begin in the first turn of Blender's main loop: extensions cannot be loaded before."""
     if not bpy.app.background:
-        bpy.app.timers.register(_start, first_interval=0.0, persistent=True)
+        bpy.app.timers.register(_watch, first_interval=0.0, persistent=True)
 
 
 def unregister() -> None:
     """Stop watching."""
-    for timer in (_start, _watch):
-        if bpy.app.timers.is_registered(timer):
-            bpy.app.timers.unregister(timer)
-
-
-def _start() -> None:
-    bpy.app.timers.register(_watch, first_interval=WATCH_S, persistent=True)
-    _enable()
+    if bpy.app.timers.is_registered(_watch):
+        bpy.app.timers.unregister(_watch)
 
 
 def _watch() -> float:
+    global _next_try
     try:
         if REQUEST.exists():
             REQUEST.unlink()
+            _forget()
+            _next_try = 0.0
+        if not _enabled() and time.monotonic() >= _next_try:
+            _next_try = time.monotonic() + RETRY_S
             _enable()
+            if _enabled():
+                _next_try = 0.0
     except Exception:
         LOG.exception("cannot enable the extension")
     return WATCH_S
 
 
+def _enabled() -> bool:
+    return bool(getattr(sys.modules.get(MODULE), "__addon_enabled__", False))
+
+
+def _forget() -> None:
+    """End the extension and drop its modules, so that the next import reads the files again."""
+    if _enabled():
+        addon_utils.disable(MODULE)
+    for name in [name for name in sys.modules if name == MODULE or name.startswith(f"{MODULE}.")]:
+        del sys.modules[name]
+
+
 def _enable() -> None:
-    """Enable the extension; one that is enabled already is registered afresh."""
     _ensure_repository()
     for entry in list(bpy.context.preferences.addons):
         if entry.module.endswith(".p2m_blender") and entry.module != MODULE:

@@ -43,15 +43,14 @@ def execute_code(code: str) -> dict[str, Any]:
     linecache.cache[FILENAME] = (len(code), None, lines, FILENAME)
     output, errors = Capture(), Capture()
     namespace: dict[str, Any] = {"__name__": "__main__", "bpy": bpy, "mathutils": mathutils}
-    with _in_window():
-        try:
-            with redirected("stdout", output), redirected("stderr", errors):
-                exec(compile(code, FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - what it is for
-        except BaseException as error:  # noqa: BLE001 - whatever the code raises is an answer, and Blender lives
-            failure = _describe(error, output.text())
-            raise CommandError(failure.message, failure) from None
-        finally:
-            _push_undo_step()
+    try:
+        with _in_window(), redirected("stdout", output), redirected("stderr", errors):
+            exec(compile(code, FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - what it is for
+    except BaseException as error:  # noqa: BLE001 - whatever the code raises is an answer, and Blender lives
+        failure = _describe(error, output.text())
+        raise CommandError(failure.message, failure) from None
+    finally:
+        _push_undo_step()
     result: dict[str, Any] = {"executed": True, "result": output.text()}
     if complaints := errors.text():
         result["stderr"] = complaints
@@ -164,8 +163,10 @@ def _viewport_of(window: Any) -> dict[str, Any]:
 
 
 def _push_undo_step() -> None:
-    if bpy.context.window_manager.windows:
-        bpy.ops.ed.undo_push(message="MCP: run code")
+    """Close the undo step, in a context of its own: the code may have loaded another file or closed the window."""
+    with _in_window():
+        if bpy.ops.ed.undo_push.poll():
+            bpy.ops.ed.undo_push(message="MCP: run code")
 
 
 def _describe(error: BaseException, output: str) -> Failure:
