@@ -15,7 +15,7 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.11",
     packages=find_packages(include=["p2m_spawner", "p2m_spawner.*"]),
-    package_data={"p2m_spawner": ["py.typed", "templates/*.html", "templates/*/*.html", "static/*"]},
+    package_data={"p2m_spawner": ["py.typed", "templates/*.html", "templates/p2m/*.html", "static/*", "static/js/*"]},
     install_requires=[
         "jupyterhub>=6.1",
         "dockerspawner>=14.0",

@@ -242,7 +242,7 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
     async def pull_image(self, image: str) -> None:
         """Pull the image if the policy says so."""
-        self.tell(5, "Looking for the Blender image …")
+        self.tell(5, "image", "Looking for the Blender image …")
         await super().pull_image(image)
 
     async def create_object(self) -> Any:
@@ -251,7 +251,7 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         Raises:
             PortsExhausted: No port pair is free.
         """
-        self.tell(20, "Creating your container …")
+        self.tell(20, "container", "Creating your container …")
         await self._in_thread(ensure_network, self.network_name)
         if not self.use_internal_ip:
             self._ports = self._ledger.allocate(self._log_name, self._pair_is_usable)
@@ -259,7 +259,7 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
     async def start_object(self) -> None:
         """Start the container."""
-        self.tell(30, "Starting your container …")
+        self.tell(30, "container", "Starting your container …")
         await super().start_object()
 
     def explain(self, error: BaseException) -> SpawnFailure | None:

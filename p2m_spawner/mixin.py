@@ -13,7 +13,7 @@ from traitlets import Bool, Float, default
 
 from . import urls
 from .errors import SpawnFailure
-from .readiness import fetch_status, wait_until_ready
+from .readiness import Stage, fetch_status, wait_until_ready
 
 LOG_TAIL_LINES = 200
 """How much of a dead server's output goes into the hub's log, in lines."""
@@ -78,22 +78,23 @@ class BlenderSpawnerMixin(Spawner):
         self._stages: list[dict[str, Any]] = []
         self._stage_added = asyncio.Event()
 
-    def tell(self, percent: int, message: str) -> None:
-        """Show a stage on the user's spawn page and to API clients that follow the progress.
+    def tell(self, percent: int, stage: Stage, message: str) -> None:
+        """Show on the user's spawn page, and to API clients that follow the progress, what is being done.
 
         Args:
             percent: How far the start is, 0 to 100.
+            stage: Which stage that is.
             message: What is being done, for the user.
         """
         self.log.info("%s: %s", self._log_name, message)
-        self._stages.append({"progress": percent, "message": message})
+        self._stages.append({"progress": percent, "stage": stage, "message": message})
         self._stage_added.set()
 
     async def progress(self) -> AsyncIterator[dict[str, Any]]:
         """Yield each stage of the start as it comes, also those from before somebody looked.
 
         Yields:
-            ``{"progress": percent, "message": sentence}``, endless: JupyterHub ends it with the start.
+            ``{"progress": percent, "stage": stage, "message": sentence}``, endless: JupyterHub ends it with the start.
         """
         shown = 0
         while True:
@@ -166,10 +167,10 @@ class BlenderSpawnerMixin(Spawner):
         status_url = urls.below(urls.below(origin, self.server.base_url), urls.STATUS)
         percent = 40
 
-        def on_change(sentence: str) -> None:
+        def on_change(stage: Stage, sentence: str) -> None:
             nonlocal percent
             percent = min(percent + 15, 90)
-            self.tell(percent, sentence)
+            self.tell(percent, stage, sentence)
 
         status = await wait_until_ready(
             lambda: fetch_status(status_url, self.api_token),
@@ -177,7 +178,8 @@ class BlenderSpawnerMixin(Spawner):
             on_change,
             self.mcp_timeout,
         )
-        self.tell(95, f"Blender {status['blender']['version']} is ready, MCP with {status['mcp']['num_tools']} tools")
+        version, tools = status["blender"]["version"], status["mcp"]["num_tools"]
+        self.tell(95, "mcp", f"Blender {version} is ready, MCP with {tools} tools")
 
     def get_env(self) -> dict[str, str]:
         """The server's environment: the engine's, and where Blender's TCP socket binds."""

@@ -7,7 +7,7 @@ import asyncio
 import json
 import time
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, Literal
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
@@ -20,6 +20,9 @@ ALIVE_INTERVAL = 1.0
 """Seconds between two looks whether the server still runs at all."""
 
 Status = dict[str, Any]
+
+Stage = Literal["image", "container", "display", "blender", "mcp"]
+"""What a start goes through, in this order."""
 
 
 async def fetch_status(url: str, token: str) -> Status | None:
@@ -47,25 +50,25 @@ async def fetch_status(url: str, token: str) -> Status | None:
     return status if isinstance(status, dict) else None
 
 
-def describe(status: Status | None) -> str:
-    """Say in words what a server that is not ready is waiting for.
+def describe(status: Status | None) -> tuple[Stage, str]:
+    """Say what a server that is not ready is waiting for.
 
     Args:
         status: The status document, or None while nothing answers.
 
     Returns:
-        One sentence for the spawn page.
+        The stage, and one sentence for the spawn page.
     """
     if status is None:
-        return "Starting JupyterLab and Blender …"
+        return "display", "Starting JupyterLab and Blender …"
     blender = status["blender"]
     if blender["state"] == "restarting":
-        return f"Blender ended and is being started again (restart {blender['restarts']}) …"
+        return "blender", f"Blender ended and is being started again (restart {blender['restarts']}) …"
     if status["ui"]["state"] != "ready":
-        return "Starting the display …"
+        return "display", "Starting the display …"
     if blender["state"] not in ("ready", "busy"):
-        return "Starting Blender …"
-    return "Blender answers; starting its MCP server …"
+        return "blender", "Starting Blender …"
+    return "mcp", "Blender answers; starting its MCP server …"
 
 
 def _why_not(status: Status | None) -> str:
@@ -77,7 +80,7 @@ def _why_not(status: Status | None) -> str:
 async def wait_until_ready(
     fetch: Callable[[], Awaitable[Status | None]],
     is_alive: Callable[[], Awaitable[bool]],
-    on_change: Callable[[str], None],
+    on_change: Callable[[Stage, str], None],
     deadline: float,
     clock: Callable[[], float] = time.monotonic,
 ) -> Status:
@@ -86,7 +89,7 @@ async def wait_until_ready(
     Args:
         fetch: Reads the status document; None while nothing answers.
         is_alive: Whether the server (its container, its pod) still runs.
-        on_change: Called with a sentence each time that something else is waited for.
+        on_change: Called with stage and sentence each time that something else is waited for.
         deadline: Seconds to wait in all.
         clock: Seconds that only grow; another one in tests.
 
@@ -99,7 +102,7 @@ async def wait_until_ready(
     """
     end = clock() + deadline
     next_alive = clock()
-    told = ""
+    told = None
     while True:
         status = await fetch()
         if status and status["ready"]:
@@ -111,9 +114,9 @@ async def wait_until_ready(
                 reason="blender_failed",
                 log_message=f"Blender was given up inside the server{_why_not(status)}",
             )
-        if (sentence := describe(status)) != told:
-            on_change(sentence)
-            told = sentence
+        if (waiting_for := describe(status)) != told:
+            on_change(*waiting_for)
+            told = waiting_for
         now = clock()
         if now >= end:
             raise NotReadyInTime(

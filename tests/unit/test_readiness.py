@@ -36,7 +36,7 @@ class Server:
 
     async def wait(self, deadline=30.0):
         return await readiness.wait_until_ready(
-            self.fetch, self.is_alive, self.told.append, deadline, clock=lambda: self.now
+            self.fetch, self.is_alive, lambda *told: self.told.append(told), deadline, clock=lambda: self.now
         )
 
 
@@ -57,17 +57,17 @@ async def test_returns_the_status_that_says_ready_and_tells_each_stage_once():
     )
     assert (await server.wait())["ready"]
     assert server.told == [
-        "Starting JupyterLab and Blender …",
-        "Starting the display …",
-        "Starting Blender …",
-        "Blender answers; starting its MCP server …",
+        ("display", "Starting JupyterLab and Blender …"),
+        ("display", "Starting the display …"),
+        ("blender", "Starting Blender …"),
+        ("mcp", "Blender answers; starting its MCP server …"),
     ]
 
 
 async def test_a_restarting_blender_is_told_with_its_count():
     server = Server(status("restarting", restarts=2), status())
     await server.wait()
-    assert server.told == ["Blender ended and is being started again (restart 2) …"]
+    assert server.told == [("blender", "Blender ended and is being started again (restart 2) …")]
 
 
 async def test_the_deadline_ends_the_wait_with_the_reason_from_the_container():

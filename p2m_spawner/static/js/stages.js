@@ -1,17 +1,4 @@
-// The list of stages a start goes through. An event may name its stage (`event.stage`); if not, its words tell.
-
-const WORDS = [
-  ["mcp", /\bMCP\b|\btools?\b/i],
-  ["image", /\bimage\b|\bpull/i],
-  ["container", /\bcontainer\b|\bvolume\b|\bnetwork\b/i],
-  ["display", /\bdisplay\b|\bdesktop\b|\bJupyterLab\b/i],
-  ["blender", /\bblender\b/i],
-];
-
-export function stageOf(event) {
-  if (event.stage) return event.stage;
-  return WORDS.find(([, words]) => words.test(event.message ?? ""))?.[0] ?? null;
-}
+// The list of stages a start goes through. Each event of ours names its stage (`event.stage`).
 
 export class StageList {
   constructor(list) {
@@ -25,9 +12,8 @@ export class StageList {
   }
 
   show(event) {
-    const stage = stageOf(event);
-    const index = this.items.findIndex((item) => item.dataset.stage === stage);
-    if (index < 0 || (index < this.current && !event.stage)) return;
+    const index = this.items.findIndex((item) => item.dataset.stage === event.stage);
+    if (index < 0) return; // the hub's own events have none
     this.current = index;
     this.#paint("current");
   }
