@@ -20,6 +20,9 @@ from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, Blend
 PROBE_S = 0.75
 """Seconds each of the probes may take."""
 
+_STARTING_UP = "starting up"
+"""What the add-on is busy with until Blender's main loop has run once (docs/protocol.md)."""
+
 _LISTENING = "00010000"
 """Flags of a listening socket in /proc/net/unix: the kernel's __SO_ACCEPTCON."""
 
@@ -46,26 +49,23 @@ class StatusProbe:
 
     async def _blender(self) -> dict[str, Any]:
         exits = _exits(self._runtime / "blender-exits.json")
-        reason: str | None = None
+        not_yet = "restarting" if exits or self._answered_before else "starting"
+        state, reason = not_yet, None
         try:
             answer = await self._link.call("get_status", deadline_s=PROBE_S, grace_s=0)
         except BlenderUnavailable:
-            state = "restarting" if exits or self._answered_before else "starting"
-            if exits.get("failed"):
-                state = "failed"
-            reason = exits.get("reason")
+            state, reason = "failed" if exits.get("failed") else not_yet, exits.get("reason")
         except BlenderTimeout:
-            state, reason = (
-                ("busy", "Blender is in one long operation") if self._answered_before else ("starting", None)
-            )
+            if self._answered_before:
+                state, reason = "busy", "Blender is in one long operation"
         except BlenderError as error:
             state, reason = "failed", str(error)
         else:
-            self._answered_before = True
             self._facts = {name: answer.get(name) for name in self._facts}
-            state = answer["state"]
-            if state == "busy":
-                reason = f"Blender is busy with {answer.get('busy_with') or 'an operation'}"
+            if answer.get("busy_with") != _STARTING_UP:
+                self._answered_before = True
+                state = answer["state"]
+                reason = f"Blender is busy with {answer.get('busy_with')}" if state == "busy" else None
         return {"state": state, **self._facts, "restarts": exits.get("restarts", 0), "reason": reason}
 
     async def _mcp(self) -> dict[str, Any]:

@@ -43,7 +43,7 @@ async def blender(tmp_path: Path) -> AsyncIterator[FakeBlender]:
             return SCENE
 
         async def get_object_info(params: dict[str, Any]) -> dict[str, Any]:
-            raise CommandFailed(f"No object named {params['name']!r}. get_scene_info lists the names.")
+            raise CommandFailed(f"Object not found: {params['name']}")
 
         async def get_viewport_screenshot(params: dict[str, Any]) -> dict[str, Any]:
             return {"image_base64": PNG, "width": params["max_size"], "height": 2}
@@ -151,7 +151,7 @@ async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, conn
     async with connect() as client:
         result = await client.call_tool("get_object_info", {"name": "Cubo"})
     assert result.is_error
-    assert "No object named 'Cubo'. get_scene_info lists the names." in text_of(result)
+    assert "Object not found: Cubo. get_scene_info lists the names" in text_of(result)
 
 
 async def test_failed_code_brings_exception_traceback_and_output(blender: FakeBlender, connect: Connect) -> None:
@@ -192,8 +192,7 @@ async def test_a_command_over_its_deadline_says_why_and_what_to_do(blender: Fake
         result = await client.call_tool("execute_blender_code", {"code": "render()", "timeout_s": 0.05})
     assert blender.requests[-1]["deadline_s"] == 0.05
     assert result.is_error
-    assert "busy with a render" in text_of(result)
-    assert "get_scene_info" in text_of(result)
+    assert "busy with a render. Wait, look at the scene with get_scene_info" in text_of(result)
 
 
 async def test_progress_arrives_while_blender_still_works(

@@ -275,6 +275,16 @@ async def test_a_busy_blender_says_with_what(tmp_path: Path) -> None:
     }
 
 
+async def test_a_blender_that_has_not_run_its_loop_yet_is_starting(tmp_path: Path) -> None:
+    async def starting_up(_: dict[str, Any]) -> dict[str, Any]:
+        return {"state": "busy", "busy_with": "starting up", "version": "4.3.2", "pid": 7, "file": None}
+
+    async with FakeBlender(tmp_path / "blender.sock") as fake:
+        fake.answers["get_status"] = starting_up
+        status = await StatusProbe(tmp_path).read()
+    assert (status["blender"]["state"], status["blender"]["reason"], status["ready"]) == ("starting", None, False)
+
+
 async def test_a_blender_that_stops_answering_is_busy_then_restarting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

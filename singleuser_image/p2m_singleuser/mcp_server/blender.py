@@ -34,6 +34,7 @@ async def ask(
     *,
     deadline_s: float = DEFAULT_DEADLINE_S,
     announce: str | None = None,
+    hint: str = "",
     **params: Any,
 ) -> Any:
     """Run one command in Blender for a tool and return its result.
@@ -46,6 +47,7 @@ async def ask(
         command: Name of the command on Blender's socket.
         deadline_s: Seconds Blender may take.
         announce: Sentence of a progress notification sent before the command; None sends none.
+        hint: Sentence for the agent when the command fails: what to do next.
         **params: The command's parameters.
 
     Returns:
@@ -67,16 +69,18 @@ async def ask(
     except BlenderUnavailable as error:
         raise ToolError(str(error)) from error
     except BlenderTimeout as error:
-        raise ToolError(f"{error} {AFTER_TIMEOUT}") from error
+        raise ToolError(_sentences(str(error), AFTER_TIMEOUT)) from error
     except BlenderError as error:
-        raise ToolError(describe(error)) from error
+        raise ToolError(_report(error) if error.traceback else _sentences(error.message, hint)) from error
     finally:
         call.cancel()
 
 
-def describe(error: BlenderError) -> str:
-    """Return a failed command as text: its sentence, or for failed code type, message, traceback and output so far."""
-    if not error.traceback:
-        return error.message
+def _report(error: BlenderError) -> str:
+    """Return how an agent's code failed: type, message, traceback, and what it had printed."""
     text = f"{error.type}: {error.message}\n\n{error.traceback.rstrip()}"
     return f"{text}\n\nPrinted before the error:\n{error.output}" if error.output else text
+
+
+def _sentences(first: str, second: str) -> str:
+    return f"{first.rstrip('.')}. {second}".rstrip()

@@ -77,4 +77,5 @@ async def get_object_info(
     name: Annotated[str, Field(description="The object's name, as get_scene_info lists it.")],
 ) -> ObjectInfo:
     """Describe one object: transform, visibility, materials, mesh size and bounding box."""
-    return ObjectInfo.model_validate(await ask(ctx, "get_object_info", name=name))
+    answer = await ask(ctx, "get_object_info", name=name, hint="get_scene_info lists the names of all objects.")
+    return ObjectInfo.model_validate(answer)
