@@ -68,12 +68,12 @@ async def test_the_containers_link_and_the_addons_server_understand_each_other(t
     environ = {"P2M_RUNTIME_DIR": str(tmp_path), "P2M_BLENDER_TCP_PORT": "0"}
     server = BlenderServer(table, main, ServerSettings.from_environment(environ))
     server.start()
+    link = BlenderLink(tmp_path / "blender.sock")
     try:
         wait_for((tmp_path / "blender.sock").exists, 10, "socket of the add-on")
-        async with BlenderLink(tmp_path / "blender.sock") as link:
-            assert await link.call("repeat", text="Würfel 立方") == {"text": "Würfel 立方"}
-            with pytest.raises(BlenderError, match="Unknown command type: dance"):
-                await link.call("dance")
+        assert await link.call("repeat", text="Würfel 立方") == {"text": "Würfel 立方"}
+        with pytest.raises(BlenderError, match="Unknown command type: dance"):
+            await link.call("dance")
     finally:
         server.stop()
         over.set()
