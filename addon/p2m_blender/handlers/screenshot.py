@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """A picture of the 3D viewport as the person has it: view, shading and overlays.
 
-The viewport is drawn once more, off screen. Reading the window instead (``screen.screenshot_area``) gives black pictures
-on software OpenGL, and otherwise what lies over the viewport and what was there before the last change.
+The viewport is drawn once more, off screen. Reading the window instead (``screen.screenshot_area``) gives black
+pictures on software OpenGL, and otherwise what lies over the viewport and what was there before the last change.
 """
 
 from __future__ import annotations
