@@ -1,13 +1,19 @@
 """deploy/hub: what keeps the hub from starting is one sentence and leaves nothing; `down` keeps volumes."""
 
+import os
+import re
+import signal
 import socket
+import subprocess
+import urllib.request
 import uuid
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
 
-from .conftest import Run, is_one_sentence, needs_root
+from .conftest import ROOT, Run, is_one_sentence, needs_root, wait_until
 
 
 @pytest.fixture
@@ -59,6 +65,79 @@ def test_state_that_is_a_file_is_a_sentence(run: Run, settings: dict[str, str], 
     result = run("deploy/hub", "up", **settings)
     assert result.returncode == 1
     assert is_one_sentence(result.stderr, "hub")
+
+
+@contextmanager
+def hub_that_runs(settings: dict[str, str], output: Path) -> Iterator[subprocess.Popen[bytes]]:
+    """`deploy/hub up` in a process group of its own, as a terminal would have it, once its banner is out."""
+    with output.open("wb") as stream:
+        hub = subprocess.Popen(
+            [ROOT / "deploy/hub", "up"],
+            env={**os.environ, **settings},
+            stdout=stream,
+            stderr=stream,
+            process_group=0,
+        )
+
+    def is_ready() -> bool:
+        assert hub.poll() is None, output.read_text()
+        return "Ctrl-C stops the hub" in output.read_text()
+
+    try:
+        wait_until(is_ready, "the banner of the hub", 60)
+        yield hub
+    finally:
+        if hub.poll() is None:
+            hub.terminate()
+            hub.wait(timeout=30)
+
+
+def test_hub_says_where_it_is_and_ctrl_c_stops_it_cleanly(run: Run, settings: dict[str, str], tmp_path: Path) -> None:
+    state = Path(settings["P2M_STATE"])
+    output = tmp_path / "output"
+    address = f"http://127.0.0.1:{settings['P2M_PORT']}"
+    with hub_that_runs(settings, output) as hub:
+        banner = output.read_text()
+        assert re.search(rf"Address +{address}\n", banner)
+        assert re.search(r"Administrator +admin\n", banner)
+        assert re.search(rf"Password +in {state}/admin-password\n", banner)
+        with urllib.request.urlopen(f"{address}/hub/health", timeout=5) as answer:  # noqa: S310
+            assert answer.status == 200
+
+        second = run("deploy/hub", "up", **settings)
+        assert second.returncode == 1
+        assert is_one_sentence(second.stderr, "hub")
+        assert "runs already" in second.stderr
+
+        os.killpg(hub.pid, signal.SIGINT)
+        assert hub.wait(timeout=30) == 0
+    assert (state / "admin-password").read_text().strip() not in output.read_text()
+    assert "Traceback" not in output.read_text() + (state / "logs/hub.log").read_text()
+    assert not list(state.glob("*.pid"))
+    assert run("deploy/hub", "check", **settings).returncode == 0, "its ports are free again"
+
+
+def test_orphaned_proxy_of_a_killed_hub_does_not_keep_the_next_one_from_starting(
+    run: Run, settings: dict[str, str], tmp_path: Path
+) -> None:
+    state = Path(settings["P2M_STATE"])
+    with hub_that_runs(settings, tmp_path / "output") as foreground:
+        hub, proxy = (int((state / name).read_text()) for name in ("hub.pid", "proxy.pid"))
+        os.kill(foreground.pid, signal.SIGKILL)
+        foreground.wait()
+        os.kill(hub, signal.SIGKILL)
+        wait_until(lambda: not Path(f"/proc/{hub}/exe").exists(), "the end of the hub")
+    assert Path(f"/proc/{proxy}/exe").exists(), "the proxy outlives its hub"
+    assert run("deploy/hub", "check", **settings).returncode == 0
+    assert not Path(f"/proc/{proxy}/exe").exists()
+
+
+def test_down_stops_a_hub_that_runs_elsewhere(run: Run, settings: dict[str, str], tmp_path: Path) -> None:
+    with hub_that_runs(settings, tmp_path / "output") as hub:
+        result = run("deploy/hub", "down", **settings)
+        assert result.returncode == 0, result.stderr
+        assert result.stdout.startswith("==> hub: stopped\n")
+        assert hub.wait(timeout=10) == 0
 
 
 @pytest.fixture
