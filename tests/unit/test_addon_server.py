@@ -47,6 +47,7 @@ class Blender:
             activity = self.main.activity()
             return None if activity is None else activity.what
 
+        self.server = BlenderServer(table, self.main, Settings(tcp_port=0, runtime_dir=folder, **settings))
         self.server.start()
         self._pumping = threading.Thread(target=self._pump, daemon=True)
         self._pumping.start()
