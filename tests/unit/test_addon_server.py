@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from p2m_blender.registry import CommandTable
-from p2m_blender.server import MainThread, Settings
+from p2m_blender.server import BlenderServer, MainThread, Settings
 from tests.support.waiting import wait_for
 
 
