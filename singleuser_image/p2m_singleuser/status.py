@@ -55,6 +55,7 @@ class StatusProbe:
             answer = await self._link.call("get_status", deadline_s=PROBE_S, grace_s=0)
         except BlenderUnavailable:
             state, reason = "failed" if exits.get("failed") else not_yet, exits.get("reason")
+            self._facts["pid"] = 0
         except BlenderTimeout:
             if self._answered_before:
                 state, reason = "busy", "Blender is in one long operation"

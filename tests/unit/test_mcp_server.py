@@ -5,7 +5,9 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import os
 import stat
+import sys
 from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from pathlib import Path
@@ -31,6 +33,8 @@ SCENE = {
     "next_offset": None,
 }
 PNG = base64.b64encode(b"\x89PNG not really").decode()
+
+SINGLEUSER_IMAGE = Path(__file__).parents[2] / "singleuser_image"
 
 Connect = Callable[..., AbstractAsyncContextManager[Client]]
 
@@ -72,13 +76,17 @@ def connect(request: pytest.FixtureRequest, mcp_sock: Path) -> Connect:
 
     @asynccontextmanager
     async def open_client(**options: Any) -> AsyncIterator[Client]:
-        transport = httpx2.AsyncHTTPTransport(uds=str(mcp_sock))
+        transport = over(mcp_sock)
         async with httpx2.AsyncClient(transport=transport, timeout=30) as http:
             streams = streamable_http_client("http://localhost/mcp", http_client=http, max_sse_event_size=None)
             async with Client(streams, mode=request.param, **options) as client:
                 yield client
 
     return open_client
+
+
+def over(path: Path) -> httpx2.AsyncHTTPTransport:
+    return httpx2.AsyncHTTPTransport(uds=str(path))
 
 
 def text_of(result: CallToolResult) -> str:
@@ -93,8 +101,28 @@ def test_the_socket_is_private_and_replaces_a_stale_one(tmp_path: Path) -> None:
             assert stat.S_IMODE((tmp_path / "mcp.sock").stat().st_mode) == 0o600
 
 
+async def test_the_program_serves_until_sigterm(tmp_path: Path) -> None:
+    program = await asyncio.create_subprocess_exec(
+        sys.executable,
+        "-m",
+        "p2m_singleuser.mcp_server",
+        env=os.environ | {"P2M_RUNTIME_DIR": str(tmp_path), "PYTHONPATH": str(SINGLEUSER_IMAGE)},
+    )
+    try:
+        async with asyncio.timeout(30), httpx2.AsyncClient(transport=over(tmp_path / "mcp.sock")) as http:
+            while True:
+                with contextlib.suppress(httpx2.ConnectError):
+                    reply = await http.get("http://localhost/status")
+                    break
+                await asyncio.sleep(0.05)
+    finally:
+        program.terminate()
+        await asyncio.wait_for(program.wait(), 10)
+    assert reply.json() == {"num_tools": 4}
+
+
 async def test_status_counts_the_tools(mcp_sock: Path) -> None:
-    async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(mcp_sock))) as http:
+    async with httpx2.AsyncClient(transport=over(mcp_sock)) as http:
         assert (await http.get("http://localhost/status")).json() == {"num_tools": 4}
 
 
@@ -103,7 +131,7 @@ async def test_status_counts_the_tools(mcp_sock: Path) -> None:
     [({"Host": "evil.example"}, 421), ({"Origin": "https://evil.example"}, 403)],
 )
 async def test_a_foreign_host_or_origin_is_refused(mcp_sock: Path, headers: dict[str, str], status: int) -> None:
-    async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(mcp_sock))) as http:
+    async with httpx2.AsyncClient(transport=over(mcp_sock)) as http:
         reply = await http.post("http://localhost/mcp", json={}, headers=headers)
     assert reply.status_code == status
 
@@ -251,6 +279,6 @@ async def test_ten_megabytes_pass_both_ways(blender: FakeBlender, connect: Conne
 
 
 async def test_a_request_over_the_limit_gets_413(mcp_sock: Path) -> None:
-    async with httpx2.AsyncClient(transport=httpx2.AsyncHTTPTransport(uds=str(mcp_sock))) as http:
+    async with httpx2.AsyncClient(transport=over(mcp_sock)) as http:
         reply = await http.post("http://localhost/mcp", content=b" " * (MAX_REQUEST_BYTES + 1))
     assert reply.status_code == 413

@@ -303,7 +303,8 @@ async def test_a_blender_that_stops_answering_is_busy_then_restarting(
         fake.answers["get_status"] = never
         blender = (await probe.read())["blender"]
         assert (blender["state"], blender["pid"]) == ("busy", 42)
-    assert (await probe.read())["blender"]["state"] == "restarting"
+    blender = (await probe.read())["blender"]
+    assert (blender["state"], blender["version"], blender["pid"]) == ("restarting", "4.3.2", 0)
 
 
 async def test_a_socket_file_without_a_listener_is_not_listening(tmp_path: Path) -> None:

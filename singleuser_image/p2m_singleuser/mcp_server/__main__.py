@@ -2,15 +2,13 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 import os
 import socket
 from pathlib import Path
 
-import uvicorn
-
 from p2m_singleuser.link import BlenderLink, runtime_dir
-from p2m_singleuser.mcp_server.app import build_app
 
 STOP_GRACE_S = 2
 """Seconds that open streams get at a stop before they are cut."""
@@ -39,10 +37,21 @@ def listen(path: Path) -> socket.socket:
 
 
 def main() -> None:
-    """Run the server in the foreground."""
+    """Run the server in the foreground.
+
+    A user's start waits for this, so the imports run with the garbage collector off: nothing they build is garbage,
+    and looking through the SDK's models again and again took a fifth of the time (0.77 s of CPU with, 0.63 without).
+    """
+    gc.disable()
+    import uvicorn
+
+    from p2m_singleuser.mcp_server.app import build_app
+
     logging.basicConfig(level=logging.INFO, format="mcp %(levelname)s %(name)s: %(message)s")
     logging.getLogger("mcp").setLevel(logging.WARNING)
     app = build_app(BlenderLink())
+    gc.freeze()
+    gc.enable()
     config = uvicorn.Config(
         app,
         loop="asyncio",
