@@ -55,7 +55,8 @@ run_step() {
             done <<<"$steps"
         fi
         $running || break
-        line=$(tail -n "+$start_line" "$log" | tail -c 2000 | tr '\r' '\n' | grep -av '^[[:space:]]*$' | tail -n 1 | tr -d '\033' || true)
+        line=$(tail -n "+$start_line" "$log" | tail -c 2000 | tr '\r' '\n' | sed 's/\x1b\[[0-9;]*[a-zA-Z]//g' |
+            grep -av '^[[:space:]]*$' | tail -n 1 || true)
         if [ -t 1 ]; then
             printf '\r\033[K    %4d s  %.*s' $((SECONDS - began)) "$width" "$line"
         elif [ $((SECONDS - began)) -ge "$next" ]; then
