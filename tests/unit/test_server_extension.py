@@ -33,6 +33,7 @@ REPOSITORY = Path(__file__).parents[2]
 ACCESS = "access:servers!server=ada/"
 ADAS = "adas-token"
 SERVERS_OWN = "servers-own-token"
+HUB_IS_ILL = "a-token-the-hub-fails-on"
 TOKENS = {
     ADAS: {"name": "ada", "kind": "user", "scopes": ["access:servers!user=ada"]},
     SERVERS_OWN: {"name": "ada", "kind": "user", "scopes": [ACCESS]},
@@ -60,6 +61,8 @@ class _HubApi(http.server.BaseHTTPRequestHandler):
         token = self.headers.get("Authorization", "").removeprefix("token ")
         if not self.path.endswith("/user"):
             self._reply(200, {"version": "6.1.1"})
+        elif token == HUB_IS_ILL:
+            self._reply(500, {"message": "database"})
         elif token in TOKENS:
             self._reply(200, TOKENS[token])
         else:
@@ -345,6 +348,12 @@ async def test_who_is_refused(
     assert reply.status_code == status
     assert reply.headers.get("WWW-Authenticate") == challenge
     assert sentence in reply.json()["error"]["message"]
+
+
+async def test_a_hub_that_cannot_check_tokens_is_503(singleuser: Jupyter, http_client: httpx2.AsyncClient) -> None:
+    reply = await http_client.post(singleuser.mcp, json=LIST_TOOLS, headers=bearer(HUB_IS_ILL))
+    assert (reply.status_code, reply.headers["Retry-After"]) == (503, "2")
+    assert "hub cannot check the token" in reply.json()["error"]["message"]
 
 
 async def test_a_token_in_the_address_opens_nothing(
