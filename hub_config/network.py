@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 import docker
+from docker.utils import kwargs_from_env
 
 from p2m_spawner.docker_network import ensure_network
 
@@ -18,7 +19,7 @@ def configure(c: Any, settings: Settings) -> None:
     Raises:
         docker.errors.DockerException: The engine does not answer, or refuses the network.
     """
-    client = docker.APIClient(**docker.utils.kwargs_from_env(), version="auto")
+    client = docker.APIClient(**kwargs_from_env(), version="auto")
     gateway = ensure_network(client, settings.network)
     c.JupyterHub.bind_url = settings.bind_url
     c.JupyterHub.hub_bind_url = f"http://{gateway}:{settings.hub_port}"

@@ -23,7 +23,7 @@ CHROMIUM = {
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub with open sign-up and published raw sockets."""
-    running = Hub(tmp_path_factory.mktemp("e2e") / "state", P2M_PUBLISH_MCP="1").start()
+    running = Hub(tmp_path_factory.mktemp("e2e") / "state", P2M_PUBLISH_MCP="1", P2M_MCP_TIMEOUT="90").start()
     yield running
     running.down()
 

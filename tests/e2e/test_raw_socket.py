@@ -52,13 +52,14 @@ async def test_upstreams_own_client_drives_our_blender(someone: Person, upstream
     )
     async with Client(server, mode="legacy", read_timeout_seconds=60) as client:
         names = {tool.name for tool in (await client.list_tools()).tools}
-        assert {"get_scene_info", "get_object_info", "execute_blender_code"} <= names
+        assert {"get_addon_status", "get_scene_info", "execute_blender_code"} <= names
+        print(text_of(await client.call_tool("get_addon_status", {"user_prompt": "look"})))
         code = "bpy.ops.mesh.primitive_torus_add(); bpy.context.object.name = 'UpstreamTorus'; print('made it')"
-        made = text_of(await client.call_tool("execute_blender_code", {"code": f"import bpy; {code}", "user_prompt": "a torus"}))
-        assert "made it" in made
+        call = {"code": f"import bpy; {code}", "user_prompt": "a torus"}
+        assert "made it" in text_of(await client.call_tool("execute_blender_code", call))
         assert "UpstreamTorus" in text_of(await client.call_tool("get_scene_info", {"user_prompt": "look"}))
-        found = await client.call_tool("get_object_info", {"object_name": "UpstreamTorus", "user_prompt": "look"})
-        assert "MESH" in text_of(found)
+        found = await client.read_resource("blender://object/UpstreamTorus")
+        assert "MESH" in found.contents[0].text
 
 
 class Raw:
