@@ -154,7 +154,6 @@ class MainThread:
             except queue.Empty:
                 return done
             done += self._run(job)
-            self._visited = time.time()
             left = budget_s - (time.monotonic() - started)
             if left <= 0:
                 return done
@@ -182,10 +181,11 @@ class MainThread:
         self._running = Activity(job.name, time.time())
         try:
             outcome = job.work()
-        except BaseException as error:
+        except BaseException as error:  # an interrupt between two commands' own code
             job.future.set_result(Failure(f"Interrupted: {type(error).__name__}", type=type(error).__name__))
             raise
         finally:
+            self._visited = time.time()
             self._running = None
         job.future.set_result(outcome)
         return 1

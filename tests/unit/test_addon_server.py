@@ -291,6 +291,15 @@ def test_before_its_first_visit_the_main_thread_counts_as_busy():
     assert main.activity() is None
 
 
+def test_the_main_thread_is_free_once_a_long_command_has_its_outcome(monkeypatch):
+    monkeypatch.setattr("p2m_blender.server.STALE_S", 0.05)
+    main = MainThread()
+    seen = []
+    main.submit("long", lambda: time.sleep(0.1)).add_done_callback(lambda _: seen.append(main.activity()))
+    main.run_pending()
+    assert seen == [None]
+
+
 def test_a_visit_stops_at_its_budget_and_goes_on_in_the_next():
     main = MainThread()
     ran = []

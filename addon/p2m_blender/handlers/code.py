@@ -145,11 +145,15 @@ def redirected(stream: str, target: Any) -> Iterator[None]:
 
 @contextmanager
 def _in_window() -> Iterator[None]:
-    """Run as if the person's 3D viewport were under the mouse, so that operators find their context."""
+    """Run as if the person's 3D viewport were under the mouse, so that operators find their context.
+
+    The scene is evaluated first: the call before may have changed it in the same turn of Blender's loop.
+    """
     with ExitStack() as stack:
         window = next(iter(bpy.context.window_manager.windows), None)
         if window is not None:
             stack.enter_context(bpy.context.temp_override(window=window, **_viewport_of(window)))
+        bpy.context.view_layer.update()
         yield
 
 

@@ -69,6 +69,7 @@ def get_object_info(name: str) -> dict[str, Any]:
     item = bpy.data.objects.get(name)
     if item is None:
         raise CommandError(f"Object not found: {name}")
+    bpy.context.view_layer.update()  # a change in the same turn of Blender's loop has not moved matrices yet
     info: dict[str, Any] = {
         "name": item.name,
         "type": item.type,
