@@ -3,8 +3,8 @@
 import RFB from "./novnc/core/rfb.js";
 import { encodings } from "./novnc/core/encodings.js";
 
-// Below this Blender's interface is of no use: small screens get this size, scaled down.
-const SMALLEST = { w: 960, h: 540 };
+// Blender's interface is of no use on fewer pixels: a phone gets a larger screen, scaled down.
+const SMALLEST_SIDE = 600;
 
 // noVNC always asks for a JPEG quality. Without that request the server sends lossless pictures, and the browser
 // needs a third of the time to decode them.
@@ -39,7 +39,7 @@ export class Screen extends RFB {
     if (!this._enlarging || !size.w || !size.h) {
       return size;
     }
-    const factor = Math.max(1, Math.min(SMALLEST.w / size.w, SMALLEST.h / size.h));
+    const factor = Math.max(1, SMALLEST_SIDE / Math.min(size.w, size.h));
     return { w: Math.round(size.w * factor), h: Math.round(size.h * factor) };
   }
 }
