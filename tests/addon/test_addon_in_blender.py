@@ -19,15 +19,14 @@ IMAGE = "p2m/blender-singleuser:latest"
 START_S = 90.0
 """Seconds for Blender's window on a machine that does other things too."""
 
-# A Blender as somebody installs it: no service of the image, nothing of ours in its folders.
+SYSTEM_EXTENSIONS = "/usr/share/blender/extensions/system"
+AS_IN_THE_IMAGE = "BLENDER_SYSTEM_SCRIPTS=/opt/p2m/share/blender"
 BARE_DESKTOP = """
-rm -rf {system}/p2m_blender
 export HOME=/tmp/new-home DISPLAY=:7 LIBGL_ALWAYS_SOFTWARE=1
 mkdir -p "$HOME"
 Xtigervnc :7 -geometry 1280x800 -depth 24 -SecurityTypes None -rfbport -1 -rfbunixpath /tmp/vnc -nolisten tcp &
 until [ -S /tmp/.X11-unix/X7 ]; do sleep 0.1; done
 """
-SYSTEM_EXTENSIONS = "/usr/share/blender/extensions/system"
 
 
 class Container:
@@ -92,11 +91,11 @@ class Client:
                 return None
             self._rest += data
 
-    def call(self, name: str, **params: object) -> dict | None:
+    def call(self, name: str, /, **params: object) -> dict | None:
         self.send(json.dumps({"type": name, "params": params}).encode())
         return self.reply()
 
-    def result(self, name: str, **params: object) -> dict:
+    def result(self, name: str, /, **params: object) -> dict:
         reply = self.call(name, **params)
         assert reply is not None
         assert reply["status"] == "success", reply
@@ -347,6 +346,31 @@ def test_after_its_server_is_gone_one_command_brings_it_back(blender: Container,
         assert following.result("ping") == {"pong": True}
 
 
+def start_bare_blender(container: Container, prepare: str, environment: str = "") -> None:
+    """Start a Blender in a container without services, and wait until it answers."""
+    script = f"{BARE_DESKTOP}\n{prepare}\n{environment} blender -noaudio"
+    docker("exec", "--detach", container.id, "bash", "-c", f"({script}) >/proc/1/fd/1 2>&1")
+    try:
+        container.wait_until_it_answers()
+    except TimeoutError:
+        print(container.log())
+        raise
+
+
+@pytest.fixture
+def bare(start: Start) -> Container:
+    """A container in which nothing runs yet."""
+    return start("--user", "0", "--entrypoint", "sleep", command=("infinity",))
+
+
+@pytest.fixture
+def archive(bare: Container, tmp_path: Path) -> str:
+    """The zip as it is built for people, inside the container."""
+    build = subprocess.run([ROOT / "addon/build", tmp_path], check=True, capture_output=True, text=True)
+    docker("cp", build.stdout.strip(), f"{bare.id}:/tmp/addon.zip")
+    return "/tmp/addon.zip"
+
+
 @pytest.mark.parametrize(
     "preferences",
     [
@@ -358,39 +382,27 @@ def test_after_its_server_is_gone_one_command_brings_it_back(blender: Container,
         ),
     ],
 )
-def test_it_is_enabled_at_start_whatever_the_saved_preferences_say(start: Start, preferences: str):
-    container = start("--user", "0", "--entrypoint", "sleep", command=("infinity",))
-    desktop = BARE_DESKTOP.format(system="/nonexistent")
-    saved = f"import bpy\n{preferences}\nbpy.ops.wm.save_userpref()"
-    container.run(
-        "bash", "-c", f"export HOME=/tmp/new-home; blender -b --python-exit-code 1 --python-expr {shlex.quote(saved)}"
+def test_it_is_enabled_at_start_whatever_the_saved_preferences_say(bare: Container, preferences: str):
+    saved = shlex.quote(f"import bpy\n{preferences}\nbpy.ops.wm.save_userpref()")
+    save = (
+        f"blender -b --python-exit-code 1 --python-expr {saved} && find $HOME -name userpref.blend | grep . || exit 1"
     )
-    assert container.run("find", "/tmp/new-home", "-name", "userpref.blend")
-    blender = "BLENDER_SYSTEM_SCRIPTS=/opt/p2m/share/blender blender -noaudio"
-    docker("exec", "--detach", container.id, "bash", "-c", f"{desktop}\n{blender} >/proc/1/fd/1 2>&1")
-    try:
-        container.wait_until_it_answers()
-    except TimeoutError:
-        print(container.log())
-        raise
+    start_bare_blender(bare, save, AS_IN_THE_IMAGE)
 
 
-def test_the_zip_installed_by_hand_into_a_new_blender_listens(start: Start, tmp_path: Path):
-    archive = subprocess.run(
-        [ROOT / "addon/build", tmp_path], check=True, capture_output=True, text=True
-    ).stdout.strip()
-    container = start("--user", "0", "--entrypoint", "sleep", command=("infinity",))
-    docker("cp", archive, f"{container.id}:/tmp/addon.zip")
-    script = f"""{BARE_DESKTOP.format(system=SYSTEM_EXTENSIONS)}
-    blender --command extension install-file -r user_default --enable /tmp/addon.zip
-    blender -noaudio"""
-    docker("exec", "--detach", container.id, "bash", "-c", f"({script}) >/proc/1/fd/1 2>&1")
-    try:
-        container.wait_until_it_answers()
-    except TimeoutError:
-        print(container.log())
-        raise
-    with container.connect() as client:
-        assert "bl_ext.user_default.p2m_blender" in client.run(
-            "print([a.module for a in bpy.context.preferences.addons])"
-        )
+def test_the_zip_installed_by_hand_into_a_new_blender_listens(bare: Container, archive: str):
+    start_bare_blender(bare, f"rm -rf {SYSTEM_EXTENSIONS}/p2m_blender; {install(archive)}")
+    with bare.connect() as client:
+        assert "bl_ext.user_default.p2m_blender" in client.run("print(bpy.context.preferences.addons.keys())")
+
+
+def test_a_copy_of_the_persons_own_gives_way_to_the_images(bare: Container, archive: str):
+    start_bare_blender(bare, install(archive), AS_IN_THE_IMAGE)
+    code = (
+        "import sys; print([m.__addon_enabled__ for n, m in sorted(sys.modules.items()) if n.endswith('.p2m_blender')])"
+    )
+    wait_for(lambda: bare.connect().run(code) == "[True, False]\n", 10, "the person's own to be off", interval=0.5)
+
+
+def install(archive: str) -> str:
+    return f"blender --command extension install-file -r user_default --enable {archive}"
