@@ -72,7 +72,7 @@ def test_launcher_has_one_tile_that_opens_the_desktop_in_a_tab(container: UserCo
     entries = json.loads(get(container, "/server-proxy/servers-info")[2])["server_processes"]
     tiles = {entry["name"]: entry for entry in entries if entry["launcher_entry"]["enabled"]}
     assert list(tiles) == ["blender"]
-    assert tiles["blender"]["new_tab"] or tiles["blender"].get("new_browser_tab")
+    assert tiles["blender"]["new_browser_tab"]
     assert tiles["blender"]["launcher_entry"]["title"] == "Blender"
     assert tiles["blender"]["launcher_entry"]["path_info"] == "blender/"
     assert get(container, "/server-proxy/icon/blender")[0] == 200
@@ -116,9 +116,7 @@ def test_image_says_what_it_is(containers: Containers) -> None:
 
 def test_no_ca_bundle_of_the_builder_is_in_the_image(container: UserContainer) -> None:
     assert container.run("test", "-e", "/build")[0] != 0
-    found = container.output(
-        "find", "/", "-xdev", "-name", "ca-bundle.crt", "-not", "-path", "/proc/*", "-not", "-path", "/home/*"
-    )
+    found = container.output("sh", "-c", "find / -xdev -name ca-bundle.crt 2>/dev/null; true")
     assert not found
     # The only bundle is Debian's, made of exactly Debian's certificates.
     count = (

@@ -58,7 +58,7 @@ export function explain(answer) {
         waiting: true,
       };
     case "offline":
-      return { message: "Network connection lost", detail: "Blender keeps running.", link: null, waiting: true };
+      return { message: "Network connection lost", detail: "Your server cannot be reached.", link: null, waiting: true };
     case "status":
       return explainStatus(answer.status);
     default:
