@@ -75,22 +75,13 @@ class DesktopHandler(JupyterHandler):
 
 
 class AssetHandler(JupyterHandler, web.StaticFileHandler):
-    """The page's files; below `novnc/` noVNC's own."""
+    """The page's files, and noVNC's."""
 
-    def initialize(self) -> None:
-        """Serve two directories; which one is decided by the path."""
-        web.StaticFileHandler.initialize(self, path=str(STATIC_DIR))
-
-    @web.authenticated
-    async def get(self, path: str, include_body: bool = True) -> None:
-        """Answer with one file."""
-        if path.startswith("novnc/"):
-            self.root, path = str(NOVNC_DIR), path.removeprefix("novnc/")
-        await web.StaticFileHandler.get(self, path, include_body)
-
-    async def head(self, path: str) -> None:
-        """Answer as `get`, without the file."""
-        await self.get(path, include_body=False)
+    async def prepare(self, **options: Any) -> None:
+        """Refuse who is not signed in."""
+        await super().prepare(**options)
+        if self.current_user is None and not self._finished:
+            raise web.HTTPError(403)
 
     def set_extra_headers(self, path: str) -> None:
         """Let browsers keep the file: its address changes when it does."""
@@ -109,7 +100,8 @@ def handlers(base_url: str) -> list[Any]:
     root = re.escape(url_path_join(base_url, "blender"))
     return [
         (rf"{root}/?", DesktopHandler),
-        (rf"{root}/assets/[0-9a-f]{{16}}/(.+)", AssetHandler),
+        (rf"{root}/assets/[0-9a-f]{{16}}/novnc/(.+)", AssetHandler, {"path": str(NOVNC_DIR)}),
+        (rf"{root}/assets/[0-9a-f]{{16}}/(.+)", AssetHandler, {"path": str(STATIC_DIR)}),
     ]
 
 

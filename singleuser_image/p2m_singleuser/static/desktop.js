@@ -8,6 +8,7 @@ import { ask, explain } from "./server.js";
 const LOOK_MS = { waiting: 120, watching: 1000 };
 const ASK_MS = 1000;
 const BACK_OFF_S = [1, 2, 4, 8, 15];
+const SIGN_IN_AGAIN_MS = 30_000;
 const STEADY_MS = 10_000; // a connection that lasted this long starts the back-off anew
 
 const $ = (id) => document.getElementById(id);
@@ -118,11 +119,22 @@ async function disconnected() {
   askedAt = 0;
   await inquire();
   if (words.link === "sign-in") {
-    return; // the person's turn
+    signInAgain();
+    return;
   }
   const delay = BACK_OFF_S[Math.min(attempts, BACK_OFF_S.length - 1)] * (attempts ? 1000 : 250);
   retryAt = Date.now() + delay;
   retryTimer = setTimeout(connect, delay);
+}
+
+// A server that was started anew does not know this page's cookie. Loading the page again gets a new one from the hub,
+// without a question while the person is signed in there. If that was of no use a moment ago, it is the person's turn.
+function signInAgain() {
+  const tried = Number(sessionStorage.getItem("p2m-signed-in-again") ?? 0);
+  if (Date.now() - tried > SIGN_IN_AGAIN_MS) {
+    sessionStorage.setItem("p2m-signed-in-again", String(Date.now()));
+    location.reload();
+  }
 }
 
 function retryNow() {
