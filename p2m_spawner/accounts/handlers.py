@@ -161,7 +161,7 @@ class SignupHandler(PageHandler):
             self.set_status(403)
             await self.show(problem="Your account was made, but this hub does not let you in. Ask its administrator.")
         else:
-            self.redirect(self.get_next_url(user, default=self.url("home")))
+            self.redirect(self.get_next_url(user))
 
     async def show(self, **context: Any) -> None:
         """Finish with the sign-up page."""

@@ -8,6 +8,8 @@ from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from tests.support.hub import Hub, Person
 
+OUTPUT = Path(__file__).resolve().parents[1] / "output"
+
 CHROMIUM = {
     "executable_path": "/usr/bin/chromium",
     "args": [
@@ -69,9 +71,12 @@ async def context(browser: Browser) -> BrowserContext:
 
 
 @pytest.fixture
-async def page(context: BrowserContext) -> Page:
-    """A tab of it."""
-    return await context.new_page()
+async def page(context: BrowserContext, request: pytest.FixtureRequest, failed) -> AsyncIterator[Page]:
+    """A tab of it; when the test fails, pictures of all tabs are kept in tests/output."""
+    yield await context.new_page()
+    if failed():
+        for number, tab in enumerate(context.pages):
+            await tab.screenshot(path=OUTPUT / f"{request.node.name}-{number}.png")
 
 
 @pytest.fixture(scope="session")

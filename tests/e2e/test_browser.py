@@ -164,6 +164,7 @@ async def test_keys_and_clipboard_reach_blender(running_person: Person, context:
         await page.mouse.click(*centre)
 
         async def blender_has_it() -> bool:
+            await page.keyboard.press("Control+V")
             code = "import bpy; print('CLIP', bpy.context.window_manager.clipboard)"
             return "Würfel → 立方体" in json_text(
                 text_of(await client.call_tool("execute_blender_code", {"code": code}))

@@ -52,7 +52,7 @@ async def test_sign_up_signs_in_and_the_password_works_after_logout(hub: MockHub
     assert "Sign up" in text_of(await browser.get("login"))
     answer = await browser.sign_up("ada", GOOD)
     assert answer.status_code == 302
-    assert answer.headers["Location"].endswith("/hub/home")
+    assert answer.headers["Location"].endswith("/hub/spawn")
     assert await browser.is_logged_in()
     await browser.get("logout")
     assert not await browser.is_logged_in()
@@ -150,7 +150,7 @@ async def test_next_is_followed_after_sign_up_but_never_off_this_hub(hub: MockHu
     answer = await Browser(hub).submit("signup", username="ada", password=GOOD, next=f"{hub.hub.base_url}token")
     assert answer.headers["Location"] == f"{hub.hub.base_url}token"
     answer = await Browser(hub).submit("signup", username="eve", password=GOOD, next="https://example.org/")
-    assert answer.headers["Location"].endswith("/hub/home")
+    assert answer.headers["Location"].endswith("/hub/spawn")
 
 
 # XSRF, methods
