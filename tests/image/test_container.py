@@ -106,7 +106,7 @@ def test_runs_without_options_too(containers: Containers) -> None:
 
 def test_image_says_what_it_is(containers: Containers) -> None:
     config = containers.client.images.get(IMAGE).attrs["Config"]
-    assert config["User"] == "blender"
+    assert config["User"] == "1000:1000"
     assert config["Cmd"] == ["start-p2m"]
     assert not config["Entrypoint"]
     assert list(config["ExposedPorts"]) == ["8888/tcp"]

@@ -84,7 +84,7 @@ function look() {
   const picture = connected && !isBlank($("desktop"));
   if (picture) {
     everSeen = true;
-  } else if (connected) {
+  } else if (screen) {
     inquire().then(draw);
   }
   showOverlay(!picture);
