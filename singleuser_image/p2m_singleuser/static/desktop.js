@@ -45,7 +45,7 @@ function draw() {
   const again = !connected && words.waiting && left > 0 && attempts > 1 ? `Trying again in ${left} s.` : "";
   setText($("message"), words.message);
   setText($("detail"), [words.detail, again].filter(Boolean).join(" "));
-  $("retry").hidden = !(again || (words.link === "home" && !words.waiting));
+  $("retry").hidden = connected || !(again || (words.link === "home" && !words.waiting));
   $("overlay").classList.toggle("still", !words.waiting);
   const link = $("link");
   const target = { home: hubHome, "sign-in": location.href }[words.link] ?? "";
