@@ -6,7 +6,7 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, ClassVar
 
-from docker.errors import DockerException, NotFound
+from docker.errors import APIError, DockerException
 from dockerspawner import DockerSpawner
 from traitlets import Int, Unicode, default, validate
 
@@ -241,9 +241,20 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
     # Start and stop
 
     async def pull_image(self, image: str) -> None:
-        """Pull the image if the policy says so."""
+        """Pull the image if the policy says so.
+
+        Raises:
+            SpawnFailure: The image is not here and could not be pulled.
+        """
         self.tell(5, "image", "Looking for the Blender image …")
-        await super().pull_image(image)
+        try:
+            await super().pull_image(image)
+        except APIError as error:
+            raise SpawnFailure(
+                "The Blender image is not on this machine. Tell the administrator.",
+                reason="image_missing",
+                log_message=f"Image {image} is missing and could not be pulled: {error}. `make image` builds it.",
+            ) from error
 
     async def create_object(self) -> Any:
         """Create the container on our network, with a port pair of its own.
@@ -264,12 +275,6 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
-        if isinstance(error, NotFound) and "image" in str(error).lower():
-            return SpawnFailure(
-                "The Blender image is not on this machine. Tell the administrator.",
-                reason="image_missing",
-                log_message=f"Image {self.image} is missing and could not be pulled: {error}. `make image` builds it.",
-            )
         if isinstance(error, DockerException | OSError):
             return SpawnFailure(
                 "Your container could not be started. Try again; if it happens again, tell the administrator.",
