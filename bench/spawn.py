@@ -2,18 +2,21 @@
 
 Both hubs run at the same time and take turns, so that a slow minute of the machine hits both. Stock DockerSpawner
 says *ready* when JupyterLab answers; from then on this program asks for the tools until Blender's MCP server gives
-them, as a user of such a hub would have to.
+them, as a user of such a hub would have to. The floor is `docker run` of the same image until Blender answers a ping
+on its published socket.
 
     python -m bench.spawn [runs]
 """
 
 import asyncio
+import socket
 import statistics
 import sys
 import tempfile
 import time
 from pathlib import Path
 
+import docker
 import requests
 
 from tests.support.hub import Hub, Person
@@ -21,6 +24,7 @@ from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for
 
 DEADLINE = 120.0
+FLOOR = "docker run, no hub"
 
 
 def lists_tools(person: Person) -> bool:
@@ -57,13 +61,44 @@ def spawn(person: Person) -> tuple[float, float]:
     return ready, answered
 
 
+def docker_run() -> tuple[float, float]:
+    """Run the image without any hub.
+
+    Returns:
+        Seconds until `docker run` returns, and until Blender answers.
+    """
+    engine = docker.from_env()
+    began = time.monotonic()
+    container = engine.containers.run(
+        "p2m/blender-singleuser:latest",
+        environment={"P2M_BLENDER_TCP_HOST": "0.0.0.0"},  # noqa: S104 - inside the container
+        ports={"9876/tcp": ("127.0.0.1", None)},
+        detach=True,
+    )
+    try:
+        started = time.monotonic() - began
+        container.reload()
+        port = int(container.ports["9876/tcp"][0]["HostPort"])
+        wait_for(lambda: answers_ping(port), DEADLINE, "ping", interval=0.02)
+        return started, time.monotonic() - began
+    finally:
+        container.remove(force=True, v=True)
+
+
+def answers_ping(port: int) -> bool:
+    """Whether Blender answers on its raw socket."""
+    with socket.create_connection(("127.0.0.1", port), timeout=5) as blender:
+        blender.sendall(b'{"type": "ping", "params": {}}')
+        return b"success" in blender.recv(4096)
+
+
 def run(runs: int) -> str:
     """Measure, and return the table (Markdown)."""
     with tempfile.TemporaryDirectory() as folder:
         ours = Hub(Path(folder) / "ours")
         stock = Hub(Path(folder) / "stock", command=(".venv/bin/jupyterhub", "-f", "bench/stock_hub_config.py"))
         hubs = {"p2m-spawner": ours, "stock DockerSpawner": stock}
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in hubs}
+        times: dict[str, list[tuple[float, float]]] = {name: [] for name in (*hubs, FLOOR)}
         try:
             people = {name: hub.start().person("bench").sign_up().log_in() for name, hub in hubs.items()}
             for person in people.values():
@@ -71,6 +106,7 @@ def run(runs: int) -> str:
             for _ in range(runs):
                 for name, person in people.items():
                     times[name].append(spawn(person))
+                times[FLOOR].append(docker_run())
         finally:
             for hub in hubs.values():
                 hub.down()
@@ -84,7 +120,7 @@ def table(times: dict[str, list[tuple[float, float]]]) -> str:
     }
     base = median["stock DockerSpawner"]
     lines = [
-        "| spawn POST → … (median, s) | hub says ready | MCP answers | ratio | all runs, MCP answers |",
+        "| from the request until … (median, s) | server started | Blender answers | ratio | all runs |",
         "|---|---|---|---|---|",
     ]
     for name, (ready, answered) in median.items():

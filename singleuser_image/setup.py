@@ -15,10 +15,15 @@ setup(
     ],
     install_requires=[
         "aiohttp>=3.10",
+        "jupyter-server>=2.17",
         "jupyter-server-proxy>=4.6",
         "jupyterhub>=5.3",
         "jupyterlab>=4.4",
         "mcp>=2.3",
+        "pydantic>=2.11",
+        "starlette>=0.46",
+        "tornado>=6.4",
+        "uvicorn>=0.30",
     ],
     entry_points={
         "jupyter_serverproxy_servers": [

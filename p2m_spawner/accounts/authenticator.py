@@ -193,14 +193,16 @@ class AccountsAuthenticator(Authenticator):
             await self.accounts.ensure(user.name)
 
     async def delete_user(self, user: Any) -> None:
-        """Delete the account of a user whom an administrator deletes: the name can no longer sign in.
+        """Retire the account of a user whom an administrator deletes: the name can no longer sign in.
+
+        Nobody can sign up with it either (see `Accounts.retire`); an administrator can give it a password again.
 
         Raises:
             tornado.web.HTTPError: 503 without a database; JupyterHub then keeps the user.
         """
         super().delete_user(user)
         with handlers.refusals_as_http():
-            await self.accounts.delete(user.name)
+            await self.accounts.retire(user.name)
 
     def get_handlers(self, app: Any) -> list[tuple[str, type[web.RequestHandler]]]:
         """The pages of this authenticator, below the hub's prefix."""

@@ -33,8 +33,8 @@ class Base(DeclarativeBase):
 class Account(Base):
     """One person's account.
 
-    `password_hash` is None for somebody whom an administrator added and who has no password yet: nobody can sign in
-    with such an account and nobody can sign up with its name.
+    `password_hash` is None for somebody whom an administrator added and who has no password yet, and for somebody whom
+    an administrator deleted: nobody can sign in with such an account and nobody can sign up with its name.
     """
 
     __tablename__ = "p2m_accounts"
@@ -92,8 +92,8 @@ class AccountStore:
             raise NameTaken from error
         return account
 
-    def set_password(self, name: str, password_hash: str, *, temporary: bool = False) -> None:
-        """Store a new hash.
+    def set_password(self, name: str, password_hash: str | None, *, temporary: bool = False) -> None:
+        """Store a new hash, or None: nobody can sign in.
 
         Raises:
             UnknownAccount: no such account.

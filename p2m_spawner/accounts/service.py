@@ -5,6 +5,7 @@ another. Both have a bound on how long a caller waits.
 """
 
 import asyncio
+import contextlib
 import functools
 import logging
 import time
@@ -23,6 +24,7 @@ from p2m_spawner.accounts.errors import (
     SignupClosed,
     Throttled,
     Unavailable,
+    UnknownAccount,
     WrongCredentials,
 )
 from p2m_spawner.accounts.model import Account, AccountStore, State, is_in_memory
@@ -211,9 +213,13 @@ class Accounts:
         """Delete an account that awaits approval; tells whether there was one. Its name is free again."""
         return await self._database(functools.partial(self._store.delete, name, only=State.AWAITING))
 
-    async def delete(self, name: str) -> None:
-        """Delete an account, whatever its state. Its name is free again."""
-        await self._database(functools.partial(self._store.delete, name))
+    async def retire(self, name: str) -> None:
+        """Take an account's password away: nobody can sign in with it.
+
+        The name stays taken, because the person's home still bears it: whoever signed up with it would get their files.
+        """
+        with contextlib.suppress(UnknownAccount):
+            await self._database(self._store.set_password, name, None)
 
     async def page(self, search: str, offset: int, limit: int) -> tuple[list[Account], int]:
         """Some accounts and how many there are: see `AccountStore.page`."""

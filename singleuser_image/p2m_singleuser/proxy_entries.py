@@ -34,5 +34,7 @@ def blender_mcp() -> dict[str, Any]:
         "command": [],
         "unix_socket": str(RUNTIME_DIR / "mcp.sock"),
         "timeout": TIMEOUT,
+        # The MCP server knows no public name of the hub, and refuses others than its own (DNS rebinding).
+        "request_headers_override": {"Host": "localhost"},
         "launcher_entry": {"enabled": False, "title": "Blender MCP"},
     }

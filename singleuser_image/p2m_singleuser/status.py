@@ -97,6 +97,11 @@ class StatusHandler(APIHandler):
         self.set_header("Cache-Control", "no-store")
         await self.finish(json.dumps(await self._probe.read()))
 
+    def _log(self) -> None:
+        """Log refusals and errors only: ten polls a second would fill the server's log while it starts."""
+        if self.get_status() >= 300:
+            super()._log()
+
 
 def is_listening(path: Path) -> bool:
     """Return whether a unix socket of this path accepts connections, without connecting.

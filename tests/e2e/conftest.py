@@ -1,5 +1,6 @@
 """One hub for the end-to-end tests, with the real engine, image and browser."""
 
+import os
 from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 
@@ -81,5 +82,7 @@ async def page(context: BrowserContext, request: pytest.FixtureRequest, failed) 
 
 @pytest.fixture(scope="session")
 def pictures() -> Path:
-    """Where the README's pictures are kept."""
-    return Path(__file__).resolve().parents[2] / "docs" / "img"
+    """Where pictures of pages go: tests/output, or with `make pictures` docs/img, where the README takes them from."""
+    folder = Path(__file__).resolve().parents[2] / "docs/img" if os.environ.get("P2M_TEST_PICTURES") else OUTPUT
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder

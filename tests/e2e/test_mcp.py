@@ -130,6 +130,15 @@ LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 
 
+def test_the_proxied_mcp_port_serves_plain_clients_under_any_host_name(someone: Person):
+    headers = {**ACCEPT, "Authorization": f"Bearer {someone.token}", "Host": "hub.example.org"}
+    client = {"protocolVersion": "2025-06-18", "capabilities": {}, "clientInfo": {"name": "t", "version": "0"}}
+    hello = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": client}
+    for path in ("blender-mcp/mcp", "p2m/mcp"):
+        answer = requests.post(someone.server_url(path), json=hello, headers=headers, timeout=30)
+        assert answer.status_code == 200, (path, answer.text)
+
+
 def test_no_token_is_401_with_a_challenge(someone: Person):
     answer = requests.post(someone.mcp_url, json=LIST, headers=ACCEPT, timeout=10)
     assert answer.status_code == 401

@@ -229,11 +229,14 @@ async def test_the_initial_password_reaches_an_account_that_had_none(store: Acco
     await accounts.sign_in("boss", "first", HERE)
 
 
-async def test_a_deleted_account_cannot_sign_in(accounts: Accounts) -> None:
+async def test_a_retired_account_cannot_sign_in_and_its_name_stays_taken(accounts: Accounts) -> None:
     await accounts.sign_up("ada", GOOD, HERE)
-    await accounts.delete("ada")
+    await accounts.retire("ada")
+    await accounts.retire("nobody")
     with pytest.raises(errors.WrongCredentials):
         await accounts.sign_in("ada", GOOD, HERE)
+    with pytest.raises(errors.NameTaken):
+        await accounts.sign_up("ada", GOOD, HERE)
 
 
 # a database that fails
