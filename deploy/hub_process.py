@@ -26,6 +26,7 @@ CONFIG_FILE = ROOT / "jupyterhub_config.py"
 FREE_MEGABYTES = 200  # in the state folder
 START_SECONDS = 90.0  # until the hub answers
 STOP_SECONDS = 20.0  # until a hub that was asked to stop is killed
+REMOVE_SECONDS = 20.0  # until the engine has removed them
 GRACE_SECONDS = 10  # for a user's container: Blender saves its work in it
 POLL_SECONDS = 0.1
 
@@ -297,7 +298,7 @@ def down(settings: Settings) -> None:
     if shutil.which("docker") is None:
         say("no Docker here, so no users' containers")
         return
-    containers = docker("ps", "--all", "--quiet", "--filter", f"label=p2m.hub={settings.state_dir}").split()
+    containers = user_containers(settings)
     if not containers:
         say("no users' containers were left")
         return
@@ -305,12 +306,15 @@ def down(settings: Settings) -> None:
     for action in (["stop", "--time", str(GRACE_SECONDS)], ["rm", "--force"]):
         with suppress(ProblemError):  # a container may remove itself meanwhile; what is left is looked at below
             docker(*action, *containers)
-    left = docker("ps", "--all", "--quiet", "--filter", f"label=p2m.hub={settings.state_dir}").split()
-    if left:
-        raise ProblemError(
-            f"Docker could not remove these containers: {' '.join(left)}; try `docker rm --force` on them."
-        )
+    if not wait_until(lambda: not user_containers(settings), REMOVE_SECONDS):
+        left = " ".join(user_containers(settings))
+        raise ProblemError(f"Docker could not remove these containers: {left}; try `docker rm --force` on them.")
     say("users' containers are removed; their volumes stay")
+
+
+def user_containers(settings: Settings) -> list[str]:
+    """Ids of the containers of this hub's users, running or not."""
+    return docker("ps", "--all", "--quiet", "--filter", f"label=p2m.hub={settings.state_dir}").split()
 
 
 def docker(*arguments: str) -> str:

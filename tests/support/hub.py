@@ -149,7 +149,8 @@ class Person:
 
     def post_form(self, page: str, **fields: str) -> requests.Response:
         """Open a page of the hub and send its form, with the XSRF token that the page set."""
-        self.session.get(f"{self.hub.url}/hub/{page}", timeout=30)
+        # Without redirects: the login page sends somebody who is logged in on to their server, and so starts it.
+        self.session.get(f"{self.hub.url}/hub/{page}", timeout=30, allow_redirects=False)
         return self.session.post(
             f"{self.hub.url}/hub/{page}", data={"_xsrf": self.session.cookies.get("_xsrf", path="/hub/"), **fields},
             timeout=30, allow_redirects=False,
