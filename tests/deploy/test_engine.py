@@ -53,8 +53,12 @@ def test_engine_that_a_user_may_not_use_says_how_to_get_the_right(run: Run, chec
 
 
 @needs_root
-def test_engine_that_does_not_start_gives_its_reason(run: Run, checkout: Path) -> None:
-    broken = "mount -t tmpfs tmpfs /var/log && mkdir -p /etc/docker && mount -t tmpfs tmpfs /etc/docker"
+@pytest.mark.parametrize(
+    "left_behind", ["true", "echo 1 > /run/docker.pid"], ids=["nothing", "pid file of a killed daemon"]
+)
+def test_engine_that_does_not_start_gives_its_reason(run: Run, checkout: Path, left_behind: str) -> None:
+    broken = f"{left_behind} &&"
+    broken += " mount -t tmpfs tmpfs /var/log && mkdir -p /etc/docker && mount -t tmpfs tmpfs /etc/docker"
     broken += " && echo '{\"no-such-setting\": 1}' > /etc/docker/daemon.json"
     result = run(*hidden_engine(checkout / "deploy/engine", also=broken), cwd=checkout, DOCKER_HOST=None)
     assert result.returncode == 1
