@@ -20,6 +20,7 @@ import docker
 import requests
 
 from tests.support.hub import Hub, Person
+from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for
 
@@ -70,7 +71,7 @@ def docker_run() -> tuple[float, float]:
     engine = docker.from_env()
     began = time.monotonic()
     container = engine.containers.run(
-        "p2m/blender-singleuser:latest",
+        IMAGE,
         environment={"P2M_BLENDER_TCP_HOST": "0.0.0.0"},  # noqa: S104 - inside the container
         ports={"9876/tcp": ("127.0.0.1", None)},
         detach=True,

@@ -9,11 +9,14 @@ import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeVar
+from typing import Any, Literal, TypeVar
 
 from .wire import Failure, Outcome, Success
 
 LOG = logging.getLogger("p2m_blender")
+
+Kind = Literal["read", "edit", "code"]
+"""What a command may do: ``read`` looks only, ``edit`` changes the scene or files, ``code`` runs any Python."""
 
 Handler = TypeVar("Handler", bound=Callable[..., Any])
 
@@ -38,11 +41,13 @@ class Command:
     Attributes:
         name: What clients call it.
         handler: The function that does it; its signature says which parameters there are.
+        kind: What it may do.
         off_main: Whether it may run on the I/O thread: it is quick and touches no Blender data.
     """
 
     name: str
     handler: Callable[..., Any]
+    kind: Kind
     off_main: bool
 
     def check(self, params: Mapping[str, Any]) -> None:
@@ -87,11 +92,12 @@ class CommandTable:
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._commands))
 
-    def command(self, name: str, *, off_main: bool = False) -> Callable[[Handler], Handler]:
+    def command(self, name: str, *, kind: Kind = "read", off_main: bool = False) -> Callable[[Handler], Handler]:
         """Return a decorator that enters a function as a command.
 
         Args:
             name: What clients call it.
+            kind: What it may do.
             off_main: Whether it may run on the I/O thread, so that it is answered while Blender is busy.
 
         Raises:
@@ -101,7 +107,7 @@ class CommandTable:
         def enter(handler: Handler) -> Handler:
             if name in self._commands:
                 raise ValueError(f"command {name!r} exists already")
-            self._commands[name] = Command(name, handler, off_main)
+            self._commands[name] = Command(name, handler, kind, off_main)
             return handler
 
         return enter

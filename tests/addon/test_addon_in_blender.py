@@ -11,11 +11,11 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.image import IMAGE
 from tests.support.pictures import changed_share, colours, open_png
 from tests.support.waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
-IMAGE = "p2m/blender-singleuser:latest"
 START_S = 90.0
 """Seconds for Blender's window on a machine that does other things too."""
 

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.image import IMAGE
+
 from .conftest import Run, is_one_sentence, needs_root, wait_until
 
-IMAGE = "p2m/blender-singleuser:latest"
 BASE = "debian:trixie-slim"
 
 

@@ -1,5 +1,6 @@
 """Start, stop, failure, and a hub that comes and goes, on the real engine."""
 
+import io
 import subprocess
 import time
 from pathlib import Path
@@ -9,6 +10,7 @@ import pytest
 import requests
 
 from tests.support.hub import ROOT, Hub, Person
+from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.waiting import wait_for
 
@@ -52,14 +54,11 @@ def test_a_ready_server_answers_mcp_at_once(person: Person):
 def broken_image():
     """Our image with a Blender that cannot start."""
     engine = docker.from_env()
-    made, _ = engine.images.build(
-        fileobj=__import__("io").BytesIO(
-            b"FROM p2m/blender-singleuser:latest\nUSER root\n"
-            b"RUN printf '#!/bin/sh\\necho no GPU for you >&2\\nexit 7\\n' > /usr/bin/blender\nUSER blender\n"
-        ),
-        tag="p2m/test-broken:latest",
-        rm=True,
+    dockerfile = (
+        f"FROM {IMAGE}\nUSER root\n"
+        "RUN printf '#!/bin/sh\\necho no GPU for you >&2\\nexit 7\\n' > /usr/bin/blender\nUSER blender\n"
     )
+    made, _ = engine.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag="p2m/test-broken:latest", rm=True)
     yield "p2m/test-broken:latest"
     engine.images.remove(made.id, force=True)
 

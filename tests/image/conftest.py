@@ -13,7 +13,8 @@ from docker.errors import APIError
 from docker.models.containers import Container
 from docker.types import LogConfig
 
-IMAGE = "p2m/blender-singleuser:latest"
+from tests.support.image import IMAGE
+
 TOKEN = "token-of-the-image-tests"
 START_DEADLINE_S = 90.0
 LOCKED_DOWN: dict[str, Any] = {

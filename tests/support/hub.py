@@ -13,6 +13,7 @@ from typing import Any
 import docker
 import requests
 
+from .image import IMAGE
 from .waiting import wait_for
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -46,6 +47,7 @@ class Hub:
             "P2M_HUB_PORT": str(free_port()),
             "P2M_PROXY_API_PORT": str(free_port()),
             "P2M_STATE": str(state_dir),
+            "P2M_IMAGE": IMAGE,
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None

@@ -26,7 +26,7 @@ KEPT_CHARS = 1_000_000
 """Most characters of output that are returned; of more, the first and the last half of this."""
 
 
-@command("execute_code")
+@command("execute_code", kind="code")
 def execute_code(code: str) -> dict[str, Any]:
     """Run Python with ``bpy`` and ``mathutils`` at hand; the whole call is one undo step.
 

@@ -13,6 +13,15 @@ from p2m_singleuser.link import BlenderLink
 READS = ToolAnnotations(read_only_hint=True, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
 """The tool looks and changes nothing."""
 
+EDITS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=False, open_world_hint=False)
+"""The tool adds something; calling it again adds it again."""
+
+SETS = ToolAnnotations(read_only_hint=False, destructive_hint=False, idempotent_hint=True, open_world_hint=False)
+"""The tool gives something a value; calling it again changes nothing more."""
+
+REPLACES = ToolAnnotations(read_only_hint=False, destructive_hint=True, idempotent_hint=True, open_world_hint=False)
+"""The tool deletes or overwrites something; calling it again changes nothing more."""
+
 CHANGES_ANYTHING = ToolAnnotations(
     read_only_hint=False, destructive_hint=True, idempotent_hint=False, open_world_hint=True
 )
