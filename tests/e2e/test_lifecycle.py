@@ -33,8 +33,7 @@ async def test_files_of_the_home_are_there_after_stop_and_start(person: Person):
 
 
 def test_progress_names_each_stage_and_the_tools(person: Person):
-    person.request_server()
-    told = " | ".join(person.progress())
+    told = " | ".join(person.start_and_follow())
     print(told)
     for stage in ("image", "Creating your container", "Starting your container", "is ready, MCP with"):
         assert stage in told
@@ -68,8 +67,7 @@ def test_a_blender_that_never_starts_fails_the_spawn_with_its_reason(tmp_path: P
     try:
         person = hub.person().sign_up().log_in()
         began = time.monotonic()
-        person.request_server()
-        told = person.progress()
+        told = person.start_and_follow()
         print(*told, f"({time.monotonic() - began:.1f} s)", sep="\n")
         assert "Blender" in told[-1]
         assert "no GPU for you" in told[-1]

@@ -7,6 +7,7 @@ import secrets
 import signal
 import socket
 import subprocess
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -196,10 +197,24 @@ class Person:
         answer = self.api("POST", f"users/{self.name}/server")
         assert answer.status_code in (201, 202), answer.text
 
-    def progress(self) -> list[str]:
-        """Follow the start of the server to its end; the messages in order."""
-        with self.api("GET", f"users/{self.name}/server/progress", stream=True) as events:
-            return re.findall(r'"message": "([^"]*)"', "\n".join(events.iter_lines(decode_unicode=True)))
+    def start_and_follow(self) -> list[str]:
+        """Ask for the server and follow its start to the end; the messages in order.
+
+        The hub answers the request itself only after up to 10 s, so it is sent from another thread.
+        """
+        asking = threading.Thread(target=self.api, args=("POST", f"users/{self.name}/server"))
+        asking.start()
+
+        def follow() -> list[str]:
+            with self.api("GET", f"users/{self.name}/server/progress", stream=True) as events:
+                if not events.ok:  # not asked for yet
+                    return []
+                return re.findall(r'"message": "([^"]*)"', "\n".join(events.iter_lines(decode_unicode=True)))
+
+        try:
+            return wait_for(follow, 10, "start of the server", interval=0.01)
+        finally:
+            asking.join(60)
 
     def start_server(self) -> "Person":
         """Start the server and wait until it is ready."""
