@@ -1,5 +1,6 @@
 """``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it."""
 
+import errno
 import socket
 from asyncio import wrap_future
 from collections.abc import Awaitable, Callable
@@ -21,6 +22,9 @@ HOME = "/home/blender"
 BLENDER_PORT = 9876
 """Blender's TCP socket in the container."""
 
+PORT_TRIES = 5
+"""How many port pairs are tried when other programs, another hub for instance, take ports at the same moment."""
+
 Options = dict[str, Any]
 
 
@@ -34,14 +38,19 @@ def merged(base: Options, extra: Options) -> Options:
 
 
 def port_is_free(host_ip: str, port: int) -> bool:
-    """Whether nothing listens on a port of this host."""
+    """Whether nothing that can be seen from here listens on a port; nothing can where the engine is on another host."""
     with socket.socket() as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             probe.bind((host_ip, port))
-        except OSError:
-            return False
+        except OSError as error:
+            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
     return True
+
+
+def port_was_taken(error: APIError) -> bool:
+    """Whether the engine refused a start because another program has got a published port meanwhile."""
+    return "port is already allocated" in str(error) or "address already in use" in str(error)
 
 
 class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
@@ -269,9 +278,18 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         return await super().create_object()
 
     async def start_object(self) -> None:
-        """Start the container."""
+        """Start the container; with other ports when somebody was faster at those that it had."""
         self.tell(30, "container", "Starting your container …")
-        await super().start_object()
+        for tries_left in reversed(range(PORT_TRIES)):
+            try:
+                await super().start_object()
+                return
+            except APIError as error:
+                if not tries_left or not port_was_taken(error):
+                    raise
+                self.log.warning("%s: trying other ports: %s", self._log_name, error)
+            await self.docker("remove_container", self.object_id, force=True)
+            self.object_id = (await self.create_object())[self.object_id_key]
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""

@@ -1,12 +1,15 @@
 """What the spawner asks of the engine, and that an operator's own options lie over it and keep their meaning."""
 
 from types import SimpleNamespace
+from typing import ClassVar
 
 import pytest
+from docker.errors import APIError
 from hypothesis import given
 from hypothesis import strategies as st
 from traitlets.config import Config
 
+from p2m_spawner import docker_spawner
 from p2m_spawner.docker_spawner import BlenderDockerSpawner, merged
 from p2m_spawner.ports import PortPair
 
@@ -65,6 +68,42 @@ async def test_labels_name_hub_and_user_beside_the_operators():
     made = spawner(hub_id="class-3b", extra_create_kwargs={"labels": {"room": "12"}})
     kwargs = await made._eval_if_callable(made.extra_create_kwargs)
     assert kwargs["labels"] == {"p2m.hub": "class-3b", "p2m.user": "ada", "p2m.server": "", "room": "12"}
+
+
+class BusyEngine(BlenderDockerSpawner):
+    """A spawner whose engine refuses the first starts with an error of its own."""
+
+    refusals: ClassVar[list[str]] = []
+
+    async def docker(self, method, *args, **kwargs):
+        if method == "start" and self.refusals:
+            raise APIError(self.refusals.pop(0))
+        if method == "create_container":
+            self.asked_for = kwargs["host_config"]["PortBindings"]["8888/tcp"][0]["HostPort"]
+            return {"Id": f"container-on-{self.asked_for}"}
+        return {"Config": {"Cmd": ["start-p2m"]}}
+
+    async def _in_thread(self, function, *args):
+        return None
+
+    def get_env(self):
+        return {}
+
+
+async def test_a_port_that_another_program_got_first_is_given_up_for_the_next(monkeypatch):
+    taken = {13000}
+    monkeypatch.setattr(docker_spawner, "port_is_free", lambda ip, port: port not in taken)
+    made = BusyEngine(user=SimpleNamespace(name="ada", id=1, url="/user/ada/"))
+    made.refusals = ["Bind for 127.0.0.1:13001 failed: port is already allocated"]
+    made.object_id = (await made.create_object())["Id"]
+    assert made.object_id == "container-on-13001"
+    taken.add(13001)
+    await made.start_object()
+    assert made.object_id == "container-on-13002"
+    made.refusals = ["no space left on device"]
+    with pytest.raises(APIError, match="no space"):
+        await made.start_object()
+    made.clear_state()
 
 
 @pytest.mark.parametrize(
