@@ -446,7 +446,7 @@ class BlenderServer:
 
     async def _outcome_of_main(self, found: Command, request: Request) -> Outcome:
         deadline_s = request.deadline_s or self._settings.deadline_s
-        future = self._main.submit(found.name, lambda: found.run(request.params))
+        future = self._main.submit(found.name, lambda: found.run(request.params, self._table.around))
         waiter = asyncio.wrap_future(future)
         try:
             await asyncio.wait({waiter}, timeout=deadline_s)
