@@ -9,7 +9,10 @@ import time
 
 import bpy
 
-from . import handlers  # noqa: F401 - importing them fills the table
+from . import (
+    handlers,  # noqa: F401 - importing them fills the table
+    session,
+)
 from .registry import table
 from .server import BlenderServer, ServerState, Settings, main_thread
 
@@ -61,8 +64,9 @@ def state() -> ServerState | None:
 def _tick() -> float | None:
     """Run what clients asked for. 0.0 asks Blender to call again in its next turn, about every 5 ms."""
     try:
+        session.begin()
         main_thread.file = bpy.data.filepath or None
-        main_thread.run_pending()
+        session.visit(main_thread.run_pending())
         if _ends_at is not None and time.monotonic() > _ends_at:
             _end()
             return None

@@ -5,6 +5,8 @@ from __future__ import annotations
 
 import contextlib
 import io
+import sys
+import threading
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -13,6 +15,7 @@ from typing import Any
 import bpy
 
 from .blend_header import BlendFileError, set_original_path
+from .window import in_window
 
 
 class SceneFileError(Exception):
@@ -33,7 +36,7 @@ def save_copy(path: Path) -> float:
     """
     began = time.perf_counter()
     try:
-        with _without_preview(), contextlib.redirect_stdout(io.StringIO()):  # 'Info: Saved "…"'
+        with _without_preview(), contextlib.redirect_stdout(_Quiet()):  # 'Info: Saved "…"'
             bpy.ops.wm.save_as_mainfile(
                 filepath=str(path), copy=True, compress=False, relative_remap=False, check_existing=False
             )
@@ -58,24 +61,27 @@ def load_copy(path: Path) -> None:
         SceneFileError: It cannot be read; the open scene stays.
     """
     try:
-        with window_context(), contextlib.redirect_stdout(io.StringIO()):
+        with in_window(), contextlib.redirect_stdout(_Quiet()):
             bpy.ops.wm.recover_auto_save(filepath=str(path))
     except RuntimeError as error:
         raise SceneFileError(_first_line(error)) from error
-    with window_context():
+    with in_window():  # another one: the window of before is gone
         if bpy.ops.ed.undo_push.poll():
             bpy.ops.ed.undo_push(message="Load")  # marks the file as changed
 
 
-@contextlib.contextmanager
-def window_context() -> Iterator[None]:
-    """Run operators as from the first window; without one as they are."""
-    window = next(iter(bpy.context.window_manager.windows), None)
-    if window is None:
-        yield
-        return
-    with bpy.context.temp_override(window=window):
-        yield
+class _Quiet(io.TextIOBase):
+    """A stdout that drops what this thread writes, and leaves other threads theirs."""
+
+    def __init__(self) -> None:
+        self._usual = sys.stdout
+        self._thread = threading.get_ident()
+
+    def write(self, text: str, /) -> int:
+        return len(text) if threading.get_ident() == self._thread else self._usual.write(text)
+
+    def flush(self) -> None:
+        self._usual.flush()
 
 
 @contextlib.contextmanager

@@ -10,6 +10,7 @@ from typing import Any
 
 import bpy
 
+from .. import session
 from ..registry import command, table
 from ..server import main_thread
 
@@ -33,7 +34,8 @@ def get_status() -> dict[str, Any]:
     Returns:
         ``state`` ("ready" or "busy"), ``busy_since`` (ISO 8601, UTC; null when ready), ``busy_with`` (a command's name
         or a few words; null when ready), ``version`` (of Blender), ``pid``, ``file`` (path of the open file; null when
-        it has none).
+        it has none), ``session`` (``state``: "ok", "backing off", "failed" or "off"; ``saved_at``: ISO 8601, UTC, null
+        when it never was; ``reason``: a sentence, null when all is well; ``notice``: what the start resumed, or null).
     """
     activity = main_thread.activity()
     return {
@@ -43,6 +45,7 @@ def get_status() -> dict[str, Any]:
         "version": _BLENDER_VERSION.split()[0],
         "pid": os.getpid(),
         "file": main_thread.file,
+        "session": session.state().facts(),
     }
 
 
