@@ -65,20 +65,37 @@ def set_original_path(path: Path, original: str) -> None:
     if len(text) >= _PATH_BYTES:
         raise BlendFileError(f"a path of {len(text)} bytes does not fit; the most is {_PATH_BYTES - 1}")
     with path.open("r+b") as file:
-        block = _read_header(file)
-        while True:
-            code, length = block.read(file)
-            if code == b"GLOB":
-                break
-            if code in (b"ENDB", b"DNA1"):
-                raise BlendFileError("there is no GLOB block")
-            file.seek(length, os.SEEK_CUR)
-        start = file.tell()
-        offset = _path_offset(_read_tail(file))
-        if offset + _PATH_BYTES > length:
-            raise BlendFileError("its GLOB block is shorter than its description")
-        file.seek(start + offset)
+        file.seek(_find_path(file))
         file.write(text.ljust(_PATH_BYTES, b"\0"))
+
+
+def original_path(path: Path) -> str:
+    """Return which file an uncompressed .blend file is a copy of; empty for a scene that was never saved.
+
+    Raises:
+        BlendFileError: It is not an uncompressed .blend file of a 64-bit little-endian Blender, or not all of one.
+        OSError: It cannot be read.
+    """
+    with path.open("rb") as file:
+        file.seek(_find_path(file))
+        return os.fsdecode(file.read(_PATH_BYTES).split(b"\0")[0])
+
+
+def _find_path(file: BinaryIO) -> int:
+    """Return where in a file the original path stands."""
+    block = _read_header(file)
+    while True:
+        code, length = block.read(file)
+        if code == b"GLOB":
+            break
+        if code in (b"ENDB", b"DNA1"):
+            raise BlendFileError("there is no GLOB block")
+        file.seek(length, os.SEEK_CUR)
+    start = file.tell()
+    offset = _path_offset(_read_tail(file))
+    if offset + _PATH_BYTES > length:
+        raise BlendFileError("its GLOB block is shorter than its description")
+    return start + offset
 
 
 def _read_header(file: BinaryIO) -> _Block:

@@ -14,7 +14,7 @@ from typing import Any
 
 import bpy
 
-from .blend_header import BlendFileError, set_original_path
+from .blend_header import BlendFileError, original_path, set_original_path
 from .window import in_window
 
 
@@ -61,9 +61,11 @@ def load_copy(path: Path) -> None:
         SceneFileError: It cannot be read; the open scene stays.
     """
     try:
+        # Recovering a file that names no other would open it under its own path.
+        operator = bpy.ops.wm.recover_auto_save if original_path(path) else bpy.ops.wm.read_homefile
         with in_window(), contextlib.redirect_stdout(_Quiet()):
-            bpy.ops.wm.recover_auto_save(filepath=str(path))
-    except RuntimeError as error:
+            operator(filepath=str(path))
+    except (RuntimeError, OSError, BlendFileError) as error:
         raise SceneFileError(_first_line(error)) from error
     with in_window():  # another one: the window of before is gone
         if bpy.ops.ed.undo_push.poll():
