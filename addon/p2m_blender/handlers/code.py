@@ -16,6 +16,8 @@ from typing import Any, TextIO
 import bpy
 import mathutils
 
+from ..interrupt import Interrupted
+from ..mainthread import main_thread
 from ..registry import CommandError, command
 from ..wire import Failure
 
@@ -26,7 +28,7 @@ KEPT_CHARS = 1_000_000
 """Most characters of output that are returned; of more, the first and the last half of this."""
 
 
-@command("execute_code", kind="code", tool="execute_blender_code")
+@command("execute_code", kind="code", tool="execute_blender_code", interruptible=False)
 def execute_code(code: str) -> dict[str, Any]:
     """Run Python with ``bpy`` and ``mathutils`` at hand.
 
@@ -37,7 +39,8 @@ def execute_code(code: str) -> dict[str, Any]:
         ``executed`` (true), ``result`` (what was printed) and, if anything was, ``stderr``.
 
     Raises:
-        CommandError: The code raised, whatever it was, ``SystemExit`` too; with its traceback.
+        CommandError: The code raised, whatever it was, ``SystemExit`` too, or it was interrupted at its deadline; with
+            the traceback.
     """
     lines = code.splitlines(keepends=True)
     linecache.cache[FILENAME] = (len(code), None, lines, FILENAME)
@@ -45,7 +48,8 @@ def execute_code(code: str) -> dict[str, Any]:
     namespace: dict[str, Any] = {"__name__": "__main__", "bpy": bpy, "mathutils": mathutils}
     try:
         with redirected("stdout", output), redirected("stderr", errors):
-            exec(compile(code, FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - what it is for
+            program = compile(code, FILENAME, "exec", dont_inherit=True)
+            main_thread.interruptible(lambda: exec(program, namespace))  # noqa: S102 - what it is for
     except BaseException as error:  # noqa: BLE001 - whatever the code raises is an answer, and Blender lives
         failure = _describe(error, output.text())
         raise CommandError(failure.message, failure) from None
@@ -143,7 +147,8 @@ def redirected(stream: str, target: Any) -> Iterator[None]:
 
 def _describe(error: BaseException, output: str) -> Failure:
     """Return an exception with the traceback from the client's first line on."""
-    frames = error.__traceback__
+    interrupted = isinstance(error, Interrupted)
+    frames = error.__cause__.__traceback__ if interrupted and error.__cause__ else error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != FILENAME:
         frames = frames.tb_next
     text = "".join(traceback.format_exception(type(error), error, frames))
@@ -151,6 +156,8 @@ def _describe(error: BaseException, output: str) -> Failure:
         message = str(error)
     except Exception:  # noqa: BLE001 - the client's own class, which may do anything
         message = "<its __str__ failed>"
+    if interrupted:
+        return Failure(message, type="DeadlineExceeded", traceback=text, output=output)
     if isinstance(error, SystemExit):
         message = f"the code called sys.exit({message}); Blender goes on"
     return Failure(message, type=type(error).__name__, traceback=text, output=output)

@@ -11,8 +11,8 @@ from typing import Any
 import bpy
 
 from .. import session
+from ..mainthread import main_thread
 from ..registry import command, table
-from ..server import main_thread
 
 PROTOCOL_VERSION = 15
 """Revision of upstream's command set these answers keep to; its clients warn about lower ones."""
