@@ -42,6 +42,8 @@ class _Block:
         if len(head) < self.layout.size:
             raise BlendFileError("the file ends too early")
         fields = self.layout.unpack(head)
+        if fields[self.length_at] < 0:
+            raise BlendFileError("a block has less than no data")
         return fields[0], fields[self.length_at]
 
 
@@ -119,12 +121,12 @@ def _read_tail(file: BinaryIO) -> bytes:
 
 
 _offsets: dict[int, int] = {}
-"""Offsets found before, by hash of the SDNA's names: reading it takes milliseconds."""
+"""Offsets found before, by hash of the SDNA: reading it takes milliseconds."""
 
 
 def _path_offset(sdna: bytes) -> int:
     """Return where in a ``FileGlobal`` the path stands, in bytes."""
-    key = hash(sdna[: sdna.find(b"TYPE")])
+    key = hash(sdna)
     if key not in _offsets:
         try:
             _offsets[key] = _read_path_offset(sdna)
