@@ -17,6 +17,11 @@ import bpy
 from .blend_header import BlendFileError, original_path, set_original_path
 from .window import in_window
 
+SETTLING_TURNS = 60
+"""Turns of the main loop after loading in which Blender may take the mark of a change away."""
+
+_turns_to_settle = 0
+
 
 class SceneFileError(Exception):
     """A copy could not be saved or loaded; the text is Blender's reason."""
@@ -52,7 +57,7 @@ def save_copy(path: Path) -> float:
 def load_copy(path: Path) -> None:
     """Open a copy under the file name its scene had; a scene that had none has none again.
 
-    The scene counts as changed: its own file may hold another state. Nothing is written.
+    The scene counts as changed, once `settle` was called: its own file may hold another state. Nothing is written.
 
     Args:
         path: A file of `save_copy`.
@@ -60,6 +65,7 @@ def load_copy(path: Path) -> None:
     Raises:
         SceneFileError: It cannot be read; the open scene stays.
     """
+    global _turns_to_settle
     try:
         # Recovering a file that names no other would open it under its own path.
         operator = bpy.ops.wm.recover_auto_save if original_path(path) else bpy.ops.wm.read_homefile
@@ -67,9 +73,19 @@ def load_copy(path: Path) -> None:
             operator(filepath=str(path))
     except (RuntimeError, OSError, BlendFileError) as error:
         raise SceneFileError(_first_line(error)) from error
-    with in_window():  # another one: the window of before is gone
-        if bpy.ops.ed.undo_push.poll():
-            bpy.ops.ed.undo_push(message="Load")  # marks the file as changed
+    _turns_to_settle = SETTLING_TURNS
+
+
+def settle() -> None:
+    """Mark a copy that was loaded as changed. To be called in each turn: Blender takes the mark away in the first."""
+    global _turns_to_settle
+    if not _turns_to_settle:
+        return
+    _turns_to_settle -= 1
+    if not bpy.data.is_dirty:
+        with in_window():
+            if bpy.ops.ed.undo_push.poll():
+                bpy.ops.ed.undo_push(message="Load")
 
 
 class _Quiet(io.TextIOBase):

@@ -23,7 +23,7 @@ from typing import Any, Literal
 import bpy
 
 from . import scene_history, watch
-from .scene_file import SceneFileError, load_copy, save_copy
+from .scene_file import SceneFileError, load_copy, save_copy, settle
 from .session_store import LONGEST_SAVE_S, Schedule, SessionStore
 from .window import in_window
 
@@ -307,6 +307,7 @@ def visit(commands: int) -> None:
     Args:
         commands: How many commands have run since the last visit.
     """
+    settle()
     if _session is not None:
         _session.visit(commands)
 
