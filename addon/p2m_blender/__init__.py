@@ -6,7 +6,7 @@ Importing this package needs no Blender; `register` does.
 
 from importlib import import_module
 
-_PARTS = (".preferences", ".panels", ".changes", ".pump")
+_PARTS = (".preferences", ".panels", ".changes", ".session", ".checkpoint_panel", ".pump")
 
 
 def register() -> None:

@@ -13,6 +13,7 @@ import bpy
 from . import (
     handlers,  # noqa: F401 - importing them fills the table
     interrupt,
+    session,
     ticks,
 )
 from .access import access
@@ -100,8 +101,9 @@ def _tick() -> float | None:
 
 def _turn(wait_s: float) -> None:
     try:
+        session.begin()
         main_thread.file = bpy.data.filepath or None
-        main_thread.run_pending(wait_s=wait_s)
+        session.visit(main_thread.run_pending(wait_s=wait_s))
         if _ends_at is not None and time.monotonic() > _ends_at:
             _end()
     except BaseException:

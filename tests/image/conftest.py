@@ -116,8 +116,18 @@ class Containers:
         self.client = docker.from_env()
         self.started: list[UserContainer] = []
 
-    def start(self, *, locked_down: bool = True, volume: str = "", command: list[str] | None = None) -> UserContainer:
-        """Start a container; it is not ready yet."""
+    def start(
+        self,
+        *,
+        locked_down: bool = True,
+        volume: str = "",
+        command: list[str] | None = None,
+        tmpfs: dict[str, str] | None = None,
+    ) -> UserContainer:
+        """Start a container, perhaps with more file systems in memory; it is not ready yet."""
+        options = LOCKED_DOWN if locked_down else {}
+        if tmpfs is not None:
+            options = {**options, "tmpfs": {**options.get("tmpfs", {}), **tmpfs}}
         name = f"p2m-image-test-{uuid.uuid4().hex[:10]}"
         volume = volume or f"{name}-home"
         container = self.client.containers.run(
@@ -128,7 +138,7 @@ class Containers:
             volumes={volume: {"bind": "/home/blender", "mode": "rw"}},
             ports={"8888/tcp": ("127.0.0.1", None)},
             log_config=LogConfig(type="json-file"),
-            **(LOCKED_DOWN if locked_down else {}),
+            **options,
         )
         self.started.append(UserContainer(container, volume))
         return self.started[-1]

@@ -10,6 +10,7 @@ from typing import Any
 
 import bpy
 
+from .. import session
 from ..access import access
 from ..mainthread import main_thread
 from ..registry import command, table
@@ -37,7 +38,9 @@ def get_status() -> dict[str, Any]:
         or a few words; null when ready), ``overdue`` (whether that is a command beyond its deadline which cannot be
         interrupted), ``version`` (of Blender), ``pid``, ``file`` (path of the open file; null when it has none),
         ``window`` (whether there is one), ``mode`` ("full", "no-code" or "read-only"), ``paused`` (whether a person
-        has paused agents).
+        has paused agents), ``session`` (``state``: "ok", "backing off", "failed" or "off"; ``saved_at``: ISO 8601, UTC,
+        null when it never was; ``reason``: a sentence, null when all is well; ``notice``: what the start resumed, or
+        null).
     """
     activity = main_thread.activity()
     return {
@@ -51,6 +54,7 @@ def get_status() -> dict[str, Any]:
         "window": not _BACKGROUND,
         "mode": access.mode,
         "paused": access.paused,
+        "session": session.state().facts(),
     }
 
 

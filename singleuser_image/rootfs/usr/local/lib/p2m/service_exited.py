@@ -90,7 +90,7 @@ def record(runtime: Path, name: str, code: int, signal_number: int, give_up_afte
     failed = give_up_after is not None and len(recent) >= give_up_after
     restarts = read_json(exits, {}).get("restarts", 0) + 1
     write(times, json.dumps(recent))
-    delay = min(2 ** (len(recent) - 1), LONGEST_DELAY) if recent else 0
+    delay = min(2 ** (len(recent) - 2), LONGEST_DELAY) if len(recent) > 1 else 0  # the first costs nobody a wait
     write(runtime / f"{name}-delay", f"{delay}\n")
     write(exits, json.dumps({"restarts": restarts, "failed": failed, "reason": reason}))
     print(f"p2m: {name} ended ({reason}); {'given up' if failed else f'starting again in {delay} s'}", flush=True)
