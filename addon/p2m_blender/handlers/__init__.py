@@ -1,6 +1,18 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands, one file a topic. Importing this package enters them all into the table."""
 
-from . import code, scene, screenshot, status, upstream
+from . import camera, code, create, materials, modifiers, objects, scene, screenshot, status, upstream, world
 
-__all__ = ["code", "scene", "screenshot", "status", "upstream"]
+__all__ = [
+    "camera",
+    "code",
+    "create",
+    "materials",
+    "modifiers",
+    "objects",
+    "scene",
+    "screenshot",
+    "status",
+    "upstream",
+    "world",
+]
