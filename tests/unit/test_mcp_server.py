@@ -22,8 +22,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
-from p2m_singleuser.mcp_server.app import TOPICS
-from tests.unit.singleuser_fakes import CommandFailed, FakeBlender, serving_mcp
+from tests.unit.singleuser_fakes import NUM_TOOLS, CommandFailed, FakeBlender, serving_mcp
 
 SCENE = {
     "name": "Scene",
@@ -42,7 +41,6 @@ SCENE = {
     "collections": ["Collection"],
     "file": None,
 }
-NUM_TOOLS = sum(len(topic.tools) for topic in TOPICS)
 PNG = base64.b64encode(b"\x89PNG not really").decode()
 
 SINGLEUSER_IMAGE = Path(__file__).parents[2] / "singleuser_image"
