@@ -29,7 +29,7 @@ WITHOUT_SHAPE = {"CAMERA", "LIGHT", "LIGHT_PROBE", "SPEAKER", "EMPTY", "ARMATURE
 
 @command("frame_camera", kind="edit")
 def frame_camera(
-    objects: list[str] | None = None,
+    names: list[str] | None = None,
     camera: str | None = None,
     view: Literal["keep", "front", "back", "right", "left", "top", "bottom", "iso"] | None = None,
     margin: float = 0.1,
@@ -37,7 +37,7 @@ def frame_camera(
     """Put a camera so that objects fill its picture, and make it the scene's.
 
     Args:
-        objects: Names; by default everything visible that a render shows.
+        names: The objects; by default everything visible that a render shows.
         camera: Name of the camera; by default the scene's, or a new one when it has none.
         view: Where it stands: a side, "iso" (front right, from above), or "keep" for its present direction. By default
             "keep", and "iso" for a new one.
@@ -55,10 +55,10 @@ def frame_camera(
     eye = scene.camera if camera is None else editable_object(camera)
     if eye is not None and eye.type != "CAMERA":
         raise CommandError(f"{eye.name!r} is of type {eye.type}, not a camera")
-    if objects is None:
+    if names is None:
         items = [item for item in scene.objects if item.type not in WITHOUT_SHAPE and item.visible_get()]
     else:
-        items = [find_object(name) for name in dict.fromkeys(objects)]
+        items = [find_object(name) for name in dict.fromkeys(names)]
     if not items:
         raise CommandError("There is nothing to frame: no object is named, or none in the scene is visible")
     created = eye is None

@@ -11,7 +11,7 @@ import bpy
 
 from ..lookup import find_collection, placement
 from ..names import unknown
-from ..registry import Command, CommandError, command
+from ..registry import CommandError, CommandTable, command
 from ..shapes import SHAPES
 from ..values import colour, finite, positive, within
 
@@ -61,7 +61,7 @@ def create_object(
         raise CommandError(
             f"create_object {type}: dimensions and smooth are for meshes; use scale, or settings of its own"
         )
-    Command(name=f"create_object {type}", handler=build, kind="edit", off_main=False).check(settings)
+    _settings.find(f"create_object {type}").check(settings)
     name = name or type.rpartition("_")[2].title()
     if type in SHAPES:
         item = bpy.data.objects.new(name, _mesh(name, build(**settings), dimensions, smooth))
@@ -217,3 +217,9 @@ OTHERS: dict[str, Callable[..., Any]] = {
     function.__name__: function for function in (text, curve, empty, light, camera)
 }
 """What makes objects that are no meshes, by type."""
+
+_settings = CommandTable()
+"""Checks the settings of a type as the parameters of a command."""
+
+for _type, _build in (SHAPES | OTHERS).items():
+    _settings.command(f"create_object {_type}")(_build)

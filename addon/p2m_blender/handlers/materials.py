@@ -34,7 +34,7 @@ MOST_SLOTS = 64
 
 @command("set_material", kind="edit")
 def set_material(
-    objects: list[str],
+    names: list[str],
     material: str | None = None,
     slot: int = 0,
     base_color: list[float] | str | None = None,
@@ -47,7 +47,7 @@ def set_material(
     """Give objects a material and set its principled shader; what is not given stays.
 
     Args:
-        objects: Names.
+        names: The objects.
         material: Name of a material: the one there is, whoever else uses it, or a new one. Without a name it is the
             objects' own: the one in the slot unless others use it too, else a copy of it, else a new one.
         slot: Index of the material slot, from 0; slots up to it are made.
@@ -65,7 +65,7 @@ def set_material(
     Raises:
         CommandError: An object is not known or takes no materials, or a value is out of range.
     """
-    items = [_with_slots(item) for item in editable_objects(objects)]
+    items = [_with_slots(item) for item in editable_objects(names)]
     within("slot", slot, 0, MOST_SLOTS - 1)
     values: dict[str, Any] = {}
     if base_color is not None:
@@ -96,7 +96,7 @@ def set_material(
 
 @command("set_texture", kind="edit")
 def set_texture(
-    object: str,
+    name: str,
     file: str,
     channel: Literal["base_color", "roughness", "metallic", "normal"] = "base_color",
     slot: int = 0,
@@ -106,7 +106,7 @@ def set_texture(
     """Put an image on an object's material, which is made if it has none, or copied if other objects use it.
 
     Args:
-        object: Name.
+        name: The object.
         file: An image in the home; relative to it, or absolute.
         channel: What the image steers. All but "base_color" are read as numbers, not colours; "normal" is a
             tangent-space normal map.
@@ -122,7 +122,7 @@ def set_texture(
     Raises:
         CommandError: The object is not known or takes no materials, the file is not in the home or no image.
     """
-    item = _with_slots(editable_object(object))
+    item = _with_slots(editable_object(name))
     within("slot", slot, 0, MOST_SLOTS - 1)
     positive("repeat", repeat)
     within("strength", strength, 0, 10)

@@ -17,17 +17,17 @@ from ..rna import read_properties, set_properties
 
 @command("add_modifier", kind="edit")
 def add_modifier(
-    object: str,
+    name: str,
     type: str,
-    name: str | None = None,
+    modifier_name: str | None = None,
     properties: dict[str, Any] = {},  # noqa: B006 - read only
 ) -> dict[str, Any]:
     """Add a modifier to the end of an object's stack.
 
     Args:
-        object: The object.
+        name: The object.
         type: Blender's type of modifier, for instance "BEVEL"; case does not matter.
-        name: What to call it; by default as Blender calls this type.
+        modifier_name: What to call it; by default as Blender calls this type.
         properties: What to set on it, as `set_properties` takes it.
 
     Returns:
@@ -37,12 +37,12 @@ def add_modifier(
     Raises:
         CommandError: The object, type or a property is not known, or does not go together. Nothing is added then.
     """
-    item = editable_object(object)
+    item = editable_object(name)
     described = bpy.types.Modifier.bl_rna.properties["type"].enum_items
     kind = type.upper()
     if kind not in described:
         raise unknown("Type of modifier", kind, _types_for(item, described.keys()), list_all=True)
-    modifier = item.modifiers.new(name or described[kind].name, kind)
+    modifier = item.modifiers.new(modifier_name or described[kind].name, kind)
     if modifier is None:
         raise CommandError(f"{item.name!r} is of type {item.type}, which takes no modifier of type {kind}")
     try:
@@ -63,7 +63,7 @@ def add_modifier(
 
 @command("boolean", kind="edit")
 def boolean(
-    object: str,
+    name: str,
     cutter: str,
     operation: Literal["union", "difference", "intersect"] = "difference",
     apply: bool = True,
@@ -72,7 +72,7 @@ def boolean(
     """Combine a mesh with another one.
 
     Args:
-        object: The mesh that changes.
+        name: The mesh that changes.
         cutter: The other mesh.
         operation: "union" adds the cutter, "difference" takes it away, "intersect" leaves what both share.
         apply: Whether the result becomes the object's mesh now; else a modifier stays that follows the cutter.
@@ -86,7 +86,7 @@ def boolean(
         CommandError: An object is not known, no mesh, or hidden; nothing would be left of it; or the options do not go
             together. Nothing is changed then.
     """
-    target, tool = _mesh_object(object), _mesh_object(cutter)
+    target, tool = _mesh_object(name), _mesh_object(cutter)
     if target == tool:
         raise CommandError("An object cannot be combined with itself; name another cutter")
     if after == "delete" and not apply:

@@ -26,7 +26,7 @@ class CameraResult(BaseModel):
 @tools.tool(title="Frame with the camera", annotations=SETS)
 async def frame_camera(
     ctx: BlenderContext,
-    objects: Annotated[
+    names: Annotated[
         list[str] | None,
         Field(
             description="Names of the objects to show; by default all visible ones that a render shows.", min_length=1
@@ -50,5 +50,5 @@ async def frame_camera(
 
     Its lens, the picture's shape and an orthographic camera are taken into account.
     """
-    answer = await ask(ctx, "frame_camera", hint=KNOWS_NAMES, objects=objects, camera=camera, view=view, margin=margin)
+    answer = await ask(ctx, "frame_camera", hint=KNOWS_NAMES, names=names, camera=camera, view=view, margin=margin)
     return CameraResult.model_validate(answer)

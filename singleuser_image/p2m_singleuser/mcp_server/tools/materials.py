@@ -54,7 +54,7 @@ class TextureResult(BaseModel):
 @tools.tool(title="Set a material", annotations=SETS)
 async def set_material(
     ctx: BlenderContext,
-    objects: Annotated[list[str], Field(description="Names of objects, as list_objects gives them.", min_length=1)],
+    names: Annotated[list[str], Field(description="Names of objects, as list_objects gives them.", min_length=1)],
     material: Annotated[
         str | None,
         Field(
@@ -80,7 +80,7 @@ async def set_material(
         ctx,
         "set_material",
         hint=KNOWS_NAMES,
-        objects=objects,
+        names=names,
         material=material,
         slot=slot,
         base_color=base_color,
@@ -96,7 +96,7 @@ async def set_material(
 @tools.tool(title="Set a texture", annotations=SETS)
 async def set_texture(
     ctx: BlenderContext,
-    object: ObjectName,
+    name: ObjectName,
     file: Annotated[
         str, Field(description='Image in the user\'s home, relative to it, for instance "textures/oak.jpg".')
     ],
@@ -116,7 +116,7 @@ async def set_texture(
         ctx,
         "set_texture",
         hint="Nothing was changed.",
-        object=object,
+        name=name,
         file=file,
         channel=channel,
         slot=slot,

@@ -42,11 +42,13 @@ class BooleanResult(BaseModel):
 @tools.tool(title="Add a modifier", annotations=EDITS)
 async def add_modifier(
     ctx: BlenderContext,
-    object: ObjectName,
+    name: ObjectName,
     type: Annotated[
         str, Field(description="Blender's type of modifier, for instance BEVEL, SUBSURF, ARRAY, MIRROR, SOLIDIFY.")
     ],
-    name: Annotated[str | None, Field(description="What to call it; by default as Blender calls the type.")] = None,
+    modifier_name: Annotated[
+        str | None, Field(description="What to call it; by default as Blender calls the type.")
+    ] = None,
     properties: Annotated[
         dict[str, Any],
         Field(
@@ -60,7 +62,13 @@ async def add_modifier(
     A property or value that does not exist is refused with a list of what there is, and nothing is added.
     """
     answer = await ask(
-        ctx, "add_modifier", hint="Nothing was added.", object=object, type=type, name=name, properties=properties
+        ctx,
+        "add_modifier",
+        hint="Nothing was added.",
+        name=name,
+        type=type,
+        modifier_name=modifier_name,
+        properties=properties,
     )
     return Modifier.model_validate(answer)
 
@@ -68,7 +76,7 @@ async def add_modifier(
 @tools.tool(title="Boolean", annotations=REPLACES)
 async def boolean(
     ctx: BlenderContext,
-    object: Annotated[str, Field(description="Name of the mesh object that changes.")],
+    name: Annotated[str, Field(description="Name of the mesh object that changes.")],
     cutter: Annotated[str, Field(description="Name of the other mesh object; both should be closed.")],
     operation: Annotated[
         Literal["union", "difference", "intersect"],
@@ -89,7 +97,7 @@ async def boolean(
         "boolean",
         deadline_s=LONGEST_BOOLEAN_S,
         hint=KNOWS_NAMES,
-        object=object,
+        name=name,
         cutter=cutter,
         operation=operation,
         apply=apply,
