@@ -28,7 +28,7 @@ from mcp.client.streamable_http import streamable_http_client
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server.app import TOPICS
 from p2m_singleuser.status import StatusProbe, is_listening
-from tests.unit.singleuser_fakes import FakeBlender, serving_mcp
+from tests.unit.singleuser_fakes import NUM_TOOLS, FakeBlender, serving_mcp
 
 REPOSITORY = Path(__file__).parents[2]
 ACCESS = "access:servers!server=ada/"

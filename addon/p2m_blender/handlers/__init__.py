@@ -1,6 +1,19 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands, one file a topic. Importing this package enters them all into the table."""
 
-from . import code, history, scene, screenshot, status, upstream
+from . import camera, code, create, history, materials, modifiers, objects, scene, screenshot, status, upstream, world
 
-__all__ = ["code", "history", "scene", "screenshot", "status", "upstream"]
+__all__ = [
+    "camera",
+    "code",
+    "create",
+    "history",
+    "materials",
+    "modifiers",
+    "objects",
+    "scene",
+    "screenshot",
+    "status",
+    "upstream",
+    "world",
+]

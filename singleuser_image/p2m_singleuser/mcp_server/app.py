@@ -14,9 +14,20 @@ from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
-from p2m_singleuser.mcp_server.tools import code, history, look, scene, state
+from p2m_singleuser.mcp_server.tools import (
+    camera,
+    code,
+    history,
+    look,
+    materials,
+    modifiers,
+    objects,
+    scene,
+    state,
+    world,
+)
 
-TOPICS = (scene, code, look, history, state)
+TOPICS = (scene, objects, modifiers, materials, world, code, look, history, state, camera)
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
