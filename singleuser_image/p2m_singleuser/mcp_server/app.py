@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
-from p2m_singleuser.mcp_server.tools import code, look, scene
+from p2m_singleuser.mcp_server.tools import code, look, render, scene
 
-TOPICS = (scene, look, code)
+TOPICS = (scene, look, render, code)
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
