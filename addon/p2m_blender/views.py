@@ -288,7 +288,7 @@ def _rendered(eye: Eye, shading: Shading) -> Picture:
             made.append(lambda: bpy.data.worlds.remove(world))
             world.use_nodes = True
             background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
-            background.inputs["Color"].default_value = (0.8, 0.8, 0.8, 1.0)
+            background.inputs["Color"].default_value = (0.4, 0.4, 0.4, 1.0)
             scene.world = world
         _set_up(scene, eye, shading)
         with tempfile.TemporaryDirectory(prefix="p2m-view-") as directory:

@@ -155,10 +155,11 @@ class BlenderProcesses:
     def start(self, job: Job) -> Process:
         """Start a job's Blender in a session of its own; its output goes into the job's log."""
         directory = self._store.path(job.id)
-        command = ["blender", "-b", "-noaudio", "scene.blend", "--python-exit-code", "1", "--python", str(REPORTER)]
+        command = ["blender", "-b", "-noaudio", str(directory / "scene.blend")]
+        report = ["--python-exit-code", "1", "--python", str(REPORTER), "--", str(directory)]
         with (directory / "log.txt").open("ab") as log:
             child = subprocess.Popen(
-                [*command, "--", str(directory)],
+                command + report,
                 cwd=directory,
                 env=self._environ,
                 stdin=subprocess.DEVNULL,
