@@ -27,18 +27,17 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
     """Add our routes to a `jupyter_server.serverapp.ServerApp` that is starting."""
     web_app = server_app.web_app
     runtime = runtime_dir()
-    store = JobStore()
 
     def url(*parts: str) -> str:
         return re.escape(url_path_join(web_app.settings["base_url"], "p2m", *parts)) + "/?"
 
     routes = [
-        (url("status"), StatusHandler, {"probe": StatusProbe(runtime, store)}),
+        (url("status"), StatusHandler, {"probe": StatusProbe(runtime)}),
         (url("mcp"), McpRelayHandler, {"socket_path": runtime / "mcp.sock"}),
     ]
     web_app.add_handlers(".*$", routes)
     desktop.install(web_app)
-    keep_alive_while_rendering(web_app.settings, store)
+    keep_alive_while_rendering(web_app.settings, JobStore())
     server_app.log.info("p2m: status and MCP routes installed; sockets are expected in %s", runtime)
 
 

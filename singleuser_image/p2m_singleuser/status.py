@@ -34,12 +34,11 @@ class StatusProbe:
 
     Args:
         runtime: Directory of ``blender.sock``, ``mcp.sock``, ``vnc.sock`` and ``blender-exits.json``.
-        store: The render jobs.
     """
 
-    def __init__(self, runtime: Path, store: JobStore) -> None:
+    def __init__(self, runtime: Path) -> None:
         self._runtime = runtime
-        self._store = store
+        self._store = JobStore()
         self._link = BlenderLink(runtime / "blender.sock")
         self._facts: dict[str, Any] = {"version": "", "pid": 0, "file": None}
         self._answered_before = False

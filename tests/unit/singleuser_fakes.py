@@ -14,7 +14,10 @@ import uvicorn
 
 from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server.__main__ import listen
-from p2m_singleuser.mcp_server.app import build_app
+from p2m_singleuser.mcp_server.app import TOPICS, build_app
+
+NUM_TOOLS = sum(len(topic.tools) for topic in TOPICS)
+"""How many tools the MCP server has."""
 
 Answer = Callable[[dict[str, Any]], Awaitable[Any]]
 

@@ -22,7 +22,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
-from tests.unit.singleuser_fakes import CommandFailed, FakeBlender, serving_mcp
+from tests.unit.singleuser_fakes import NUM_TOOLS, CommandFailed, FakeBlender, serving_mcp
 
 SCENE = {
     "name": "Scene",
@@ -118,12 +118,12 @@ async def test_the_program_serves_until_sigterm(tmp_path: Path) -> None:
     finally:
         program.terminate()
         await asyncio.wait_for(program.wait(), 10)
-    assert reply.json() == {"num_tools": 4}
+    assert reply.json() == {"num_tools": NUM_TOOLS}
 
 
 async def test_status_counts_the_tools(mcp_sock: Path) -> None:
     async with httpx2.AsyncClient(transport=over(mcp_sock)) as http:
-        assert (await http.get("http://localhost/status")).json() == {"num_tools": 4}
+        assert (await http.get("http://localhost/status")).json() == {"num_tools": NUM_TOOLS}
 
 
 @pytest.mark.parametrize(
@@ -142,7 +142,8 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
         assert client.server_info is not None
         assert client.server_info.name == "p2m-blender"
         assert "metres" in (client.instructions or "")
-    assert set(tools) == {"get_scene_info", "get_object_info", "get_viewport_screenshot", "execute_blender_code"}
+    assert len(tools) == NUM_TOOLS
+    assert {"get_scene_info", "get_object_info", "get_viewport_screenshot", "execute_blender_code"} <= set(tools)
     for tool in tools.values():
         assert tool.title
         assert tool.description
@@ -154,10 +155,13 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
     assert changes is not None
     assert (reads.read_only_hint, reads.destructive_hint, reads.idempotent_hint) == (True, False, True)
     assert (changes.read_only_hint, changes.destructive_hint, changes.idempotent_hint) == (False, True, False)
-    for name in ("get_scene_info", "get_object_info", "execute_blender_code"):
-        schema = tools[name].output_schema
-        assert schema is not None
-        assert all("description" in field for field in schema["properties"].values()), name
+    for tool in tools.values():
+        if tool.name == "get_viewport_screenshot":
+            continue
+        schema = tool.output_schema
+        assert schema is not None, tool.name
+        models = [schema, *schema.get("$defs", {}).values()]
+        assert all("description" in field for model in models for field in model["properties"].values()), tool.name
 
 
 async def test_scene_info_is_structured(blender: FakeBlender, connect: Connect) -> None:
@@ -172,7 +176,7 @@ async def test_a_screenshot_is_an_image(blender: FakeBlender, connect: Connect) 
         (content,) = (await client.call_tool("get_viewport_screenshot", {"max_size": 400})).content
     assert isinstance(content, ImageContent)
     assert (content.mime_type, content.data) == ("image/png", PNG)
-    assert blender.requests[-1]["params"] == {"max_size": 400}
+    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None}
 
 
 async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, connect: Connect) -> None:
