@@ -6,13 +6,19 @@ import os
 import re
 from typing import Any
 
+from jupyter_server._tz import utcnow
 from jupyter_server.utils import url_path_join
+from tornado.ioloop import PeriodicCallback
 
 from p2m_singleuser import desktop
+from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderLink, runtime_dir
 from p2m_singleuser.mcp_relay import McpRelayHandler
 from p2m_singleuser.restart_page import RestartHandler
 from p2m_singleuser.status import StatusHandler, StatusProbe
+
+RENDERS_LOOKED_AT_MS = 15_000.0
+"""Milliseconds between two looks at whether something renders."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -35,4 +41,20 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
     ]
     web_app.add_handlers(".*$", routes)
     desktop.install(web_app)
+    keep_alive_while_rendering(web_app.settings, JobStore())
     server_app.log.info("p2m: status and MCP routes installed; sockets are expected in %s", runtime)
+
+
+def keep_alive_while_rendering(settings: dict[str, Any], store: JobStore) -> PeriodicCallback:
+    """Let a running render count as use of the server, so that nobody stops it as idle.
+
+    Jupyter's `last_activity`, which it reports to the hub, is the newest of all ``*_last_activity`` settings.
+    """
+
+    def look() -> None:
+        if store.is_worked_on():
+            settings["p2m_render_last_activity"] = utcnow()
+
+    callback = PeriodicCallback(look, RENDERS_LOOKED_AT_MS)
+    callback.start()
+    return callback

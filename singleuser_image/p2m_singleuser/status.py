@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,7 @@ import aiohttp
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
+from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable, exits_of
 
 PROBE_S = 0.75
@@ -38,6 +40,7 @@ class StatusProbe:
     def __init__(self, runtime: Path, headless: bool = False) -> None:
         self._headless = headless
         self._runtime = runtime
+        self._store = JobStore()
         self._link = BlenderLink(runtime / "blender.sock")
         self._facts: dict[str, Any] = {"version": "", "pid": 0, "file": None}
         self._answered_before = False
@@ -47,7 +50,21 @@ class StatusProbe:
         blender, mcp = await asyncio.gather(self._blender(), self._mcp())
         ui = {"state": self._ui()}
         ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] != "down"
-        return {"ready": ready, "blender": blender, "mcp": mcp, "ui": ui, "jobs": []}
+        return {"ready": ready, "blender": blender, "mcp": mcp, "ui": ui, "jobs": self._jobs()}
+
+    def _jobs(self) -> list[dict[str, Any]]:
+        """Return the renders that wait or run, the oldest first."""
+        return [
+            {
+                "id": job.id,
+                "state": job.state,
+                "kind": job.kind,
+                "progress": round(self._store.share(job), 4),
+                "frame": self._store.progress(job.id).frame,
+                "started_at": _iso(job.started_at),
+            }
+            for job in self._store.active()
+        ]
 
     def _ui(self) -> str:
         if self._headless:
@@ -108,6 +125,10 @@ class StatusHandler(APIHandler):
         """Log refusals and errors only: ten polls a second would fill the server's log while it starts."""
         if self.get_status() >= 300:
             super()._log()
+
+
+def _iso(seconds: float | None) -> str | None:
+    return None if seconds is None else datetime.fromtimestamp(seconds, UTC).isoformat(timespec="milliseconds")
 
 
 def is_listening(path: Path) -> bool:

@@ -22,8 +22,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
-from p2m_singleuser.mcp_server.app import TOPICS
-from tests.unit.singleuser_fakes import CommandFailed, FakeBlender, serving_mcp
+from tests.unit.singleuser_fakes import NUM_TOOLS, CommandFailed, FakeBlender, serving_mcp
 
 SCENE = {
     "name": "Scene",
@@ -42,7 +41,6 @@ SCENE = {
     "collections": ["Collection"],
     "file": None,
 }
-NUM_TOOLS = sum(len(topic.tools) for topic in TOPICS)
 PNG = base64.b64encode(b"\x89PNG not really").decode()
 
 SINGLEUSER_IMAGE = Path(__file__).parents[2] / "singleuser_image"
@@ -187,7 +185,7 @@ async def test_a_screenshot_is_an_image(blender: FakeBlender, connect: Connect) 
         (content,) = (await client.call_tool("get_viewport_screenshot", {"max_size": 400})).content
     assert isinstance(content, ImageContent)
     assert (content.mime_type, content.data) == ("image/png", PNG)
-    assert blender.requests[-1]["params"] == {"max_size": 400}
+    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None}
 
 
 async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, connect: Connect) -> None:

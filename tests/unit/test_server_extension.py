@@ -26,7 +26,6 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
-from p2m_singleuser.mcp_server.app import TOPICS
 from p2m_singleuser.status import StatusProbe, is_listening
 from tests.unit.singleuser_fakes import NUM_TOOLS, FakeBlender, serving_mcp
 
@@ -40,7 +39,6 @@ TOKENS = {
     SERVERS_OWN: {"name": "ada", "kind": "user", "scopes": [ACCESS]},
     "bobs-token": {"name": "bob", "kind": "user", "scopes": ["access:servers!user=bob"]},
 }
-NUM_TOOLS = sum(len(topic.tools) for topic in TOPICS)
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 

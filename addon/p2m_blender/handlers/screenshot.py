@@ -1,56 +1,60 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""A picture of the 3D viewport as the person has it: view, shading and overlays.
-
-The viewport is drawn once more, off screen. Reading the window instead (``screen.screenshot_area``) gives black
-pictures on software OpenGL, and otherwise what lies over the viewport and what was there before the last change.
-"""
+"""Pictures of the scene: the 3D viewport as the person has it, other views, and several on one sheet."""
 
 from __future__ import annotations
 
 import base64
-import struct
 import tempfile
-import zlib
 from pathlib import Path
 from typing import Any
 
 import bpy
-import gpu
 
+from ..pictures import columns_of_sheet, contact_sheet, png
 from ..registry import CommandError, command
+from ..views import Shading, ViewName, picture_of
 
 FORMATS = {"png": "image/png", "jpg": "image/jpeg", "jpeg": "image/jpeg"}
 MAX_SIZES = (16, 8192)
 """Smallest and largest `max_size`, in pixels."""
 
+LONGEST_SHEET = 9
+"""Most pictures on a sheet."""
+
 
 @command("get_viewport_screenshot")
-def get_viewport_screenshot(max_size: int = 800, filepath: str | None = None, format: str = "png") -> dict[str, Any]:
-    """Take a picture of the largest 3D viewport.
+def get_viewport_screenshot(
+    max_size: int = 800,
+    filepath: str | None = None,
+    format: str = "png",
+    view: ViewName = "user",
+    shading: Shading | None = None,
+) -> dict[str, Any]:
+    """Take a picture of the largest 3D viewport, or of the scene from another side; the person's view stays.
 
     Args:
         max_size: Longest side in pixels; a viewport that is larger is drawn smaller.
         filepath: Where to write it; without one the picture is in the result.
         format: "png" or "jpg".
+        view: "user" as the person sees it; "camera" through the scene's; the others contain all visible objects.
+        shading: Null as the person sees it.
 
     Returns:
-        ``success`` (true), ``width``, ``height`` (pixels) and either ``filepath`` or ``image_base64`` and
-        ``mime_type``.
+        ``success`` (true), ``width``, ``height`` (pixels), ``view`` (which was drawn) and either ``filepath`` or
+        ``image_base64`` and ``mime_type``.
 
     Raises:
-        CommandError: There is no window or no 3D viewport, a parameter is out of range, or the file cannot be written.
+        CommandError: There is no 3D viewport or no camera, a parameter is out of range, or the file cannot be written.
     """
     mime_type = FORMATS.get(format.lower())
     if mime_type is None:
         raise CommandError(f"get_viewport_screenshot: format must be one of {', '.join(FORMATS)}, got {format!r}")
-    low, high = MAX_SIZES
-    if not low <= max_size <= high:
-        raise CommandError(f"get_viewport_screenshot: max_size must be {low} to {high}, got {max_size}")
-    width, height, pixels = _draw(max_size)
-    picture = _png(width, height, pixels)
+    _check_size("get_viewport_screenshot", max_size)
+    drawn_view, drawn = picture_of(view, max_size, shading)
+    picture = png(drawn)
     if mime_type == "image/jpeg":
         picture = _jpeg(picture)
-    result: dict[str, Any] = {"success": True, "width": width, "height": height}
+    result: dict[str, Any] = {"success": True, "width": drawn.width, "height": drawn.height, "view": drawn_view}
     if not filepath:
         return {**result, "mime_type": mime_type, "image_base64": base64.b64encode(picture).decode("ascii")}
     try:
@@ -60,65 +64,48 @@ def get_viewport_screenshot(max_size: int = 800, filepath: str | None = None, fo
     return {**result, "filepath": filepath}
 
 
-def _draw(max_size: int) -> tuple[int, int, bytes]:
-    """Draw the viewport; return width, height and RGBA bytes, the lowest row first."""
-    window, area, region = _largest_viewport()
-    factor = min(1.0, max_size / max(region.width, region.height))
-    width, height = max(1, int(region.width * factor)), max(1, int(region.height * factor))
-    space = area.spaces.active
-    view = space.region_3d
-    with bpy.context.temp_override(window=window, area=area, region=region):
-        target = gpu.types.GPUOffScreen(width, height)
-        try:
-            target.draw_view3d(
-                window.scene,
-                window.view_layer,
-                space,
-                region,
-                view.view_matrix,
-                view.window_matrix,
-                do_color_management=True,
-            )
-            pixels = target.texture_color.read()
-        finally:
-            target.free()
-    pixels.dimensions = 4 * width * height  # of a nested buffer, bytes() would take the first dimension only
-    return width, height, bytes(pixels)
+@command("look")
+def look(views: list[ViewName], max_size: int = 1200, shading: Shading | None = None) -> dict[str, Any]:
+    """Draw the scene from several sides on one sheet, each picture with its view's name.
+
+    Args:
+        views: Which, 1 to `LONGEST_SHEET`; they stand row by row.
+        max_size: Longest side of the sheet in pixels, about.
+        shading: Null as in `get_viewport_screenshot`.
+
+    Returns:
+        ``width``, ``height`` (pixels), ``views`` (those drawn), ``columns``, ``image_base64``, ``mime_type``.
+
+    Raises:
+        CommandError: As `get_viewport_screenshot`; or too many views or none.
+    """
+    if not 1 <= len(views) <= LONGEST_SHEET:
+        raise CommandError(f"look: views must name 1 to {LONGEST_SHEET} views, got {len(views)}")
+    _check_size("look", max_size)
+    columns = columns_of_sheet(len(views))
+    drawn = [picture_of(view, max(max_size // columns, MAX_SIZES[0]), shading) for view in views]
+    sheet = contact_sheet(drawn)
+    return {
+        "width": sheet.width,
+        "height": sheet.height,
+        "views": [view for view, _ in drawn],
+        "columns": columns,
+        "mime_type": "image/png",
+        "image_base64": base64.b64encode(png(sheet)).decode("ascii"),
+    }
 
 
-def _largest_viewport() -> tuple[Any, Any, Any]:
-    windows = list(bpy.context.window_manager.windows)
-    if not windows:
-        raise CommandError("get_viewport_screenshot: this Blender runs without a window")
-    viewports = [(window, area) for window in windows for area in window.screen.areas if area.type == "VIEW_3D"]
-    if not viewports:
-        raise CommandError("get_viewport_screenshot: no 3D viewport is open; switch to a workspace that shows one")
-    window, area = max(viewports, key=lambda pair: pair[1].width * pair[1].height)
-    region = next(region for region in area.regions if region.type == "WINDOW")
-    return window, area, region
+def _check_size(name: str, max_size: int) -> None:
+    low, high = MAX_SIZES
+    if not low <= max_size <= high:
+        raise CommandError(f"{name}: max_size must be {low} to {high}, got {max_size}")
 
 
-def _png(width: int, height: int, pixels: bytes) -> bytes:
-    """Encode RGBA pixels, the lowest row first, as an opaque PNG."""
-    stride = 3 * width + 1  # each row begins with its filter: 0, none
-    rows = bytearray(stride * height)
-    for row in range(height):
-        source = pixels[4 * width * (height - 1 - row) : 4 * width * (height - row)]
-        start, end = row * stride + 1, (row + 1) * stride
-        for channel in range(3):
-            rows[start + channel : end : 3] = source[channel::4]
-    header = struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)  # 8 bits, RGB
-    chunks = ((b"IHDR", header), (b"IDAT", zlib.compress(rows, 6)), (b"IEND", b""))
-    return b"\x89PNG\r\n\x1a\n" + b"".join(
-        struct.pack(">I", len(data)) + name + data + struct.pack(">I", zlib.crc32(name + data)) for name, data in chunks
-    )
-
-
-def _jpeg(png: bytes) -> bytes:
+def _jpeg(png_bytes: bytes) -> bytes:
     """Let Blender encode a PNG as JPEG."""
     with tempfile.TemporaryDirectory(prefix="p2m-screenshot-") as directory:
         path = Path(directory) / "viewport"
-        path.write_bytes(png)
+        path.write_bytes(png_bytes)
         image = bpy.data.images.load(str(path))
         try:
             image.file_format = "JPEG"

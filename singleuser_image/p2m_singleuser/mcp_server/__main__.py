@@ -45,13 +45,16 @@ def main() -> None:
     gc.disable()
     import uvicorn
 
+    from p2m_singleuser.jobs import JobStore
     from p2m_singleuser.mcp_server.app import build_app
+    from p2m_singleuser.render_queue import QueueStarter
 
     logging.basicConfig(level=logging.INFO, format="mcp %(levelname)s %(name)s: %(message)s")
     logging.getLogger("mcp").setLevel(logging.WARNING)
     app = build_app(BlenderLink())
     gc.freeze()
     gc.enable()
+    QueueStarter(JobStore()).watch()
     config = uvicorn.Config(
         app,
         loop="asyncio",

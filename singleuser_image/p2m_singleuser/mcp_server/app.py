@@ -22,12 +22,13 @@ from p2m_singleuser.mcp_server.tools import (
     materials,
     modifiers,
     objects,
+    render,
     scene,
     state,
     world,
 )
 
-TOPICS = (scene, objects, modifiers, materials, world, code, look, history, state, camera)
+TOPICS = (scene, objects, modifiers, materials, world, code, look, render, history, state, camera)
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
