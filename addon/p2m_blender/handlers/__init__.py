@@ -1,6 +1,6 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
 """The commands, one file a topic. Importing this package enters them all into the table."""
 
-from . import code, scene, screenshot, status, upstream
+from . import api, check, code, exchange, files, scene, screenshot, status, upstream
 
-__all__ = ["code", "scene", "screenshot", "status", "upstream"]
+__all__ = ["api", "check", "code", "exchange", "files", "scene", "screenshot", "status", "upstream"]
