@@ -97,8 +97,9 @@ class HomeFiles:
         written = self.home / (path[2:] if path.startswith("~/") else "" if path == "~" else path)
         try:
             found = written.resolve()
-        except (OSError, RuntimeError) as error:  # a name that is too long, links that go round in a circle
-            raise HomeFileError(f"{path!r} is no usable path: {error}.") from error
+            found.exists()  # names that the file system cannot have are refused here
+        except (OSError, RuntimeError, ValueError) as error:  # RuntimeError: a circle of links, before Python 3.13
+            raise HomeFileError(f"{path!r:.100} is no usable path: {error!s:.100}.") from error
         if not found.is_relative_to(self.home):
             raise HomeFileError(
                 f"{path!r} is outside the home; only files in {self.home} can be used. Copy it there first."
@@ -147,11 +148,10 @@ class HomeFiles:
                 cannot be read.
         """
         found = self.resolve(path)
+        if found.is_dir():
+            raise HomeFileError(f"{path!r} is a folder; list_files shows what is in it.")
         if not found.is_file():
-            what = (
-                "is a folder; list_files shows what is in it" if found.is_dir() else "does not exist; list_files shows"
-            )
-            raise HomeFileError(f"{path!r} {what}{'' if found.is_dir() else ' what does'}.")
+            raise HomeFileError(f"There is no file {path!r} in the home; list_files shows what there is.")
         try:
             with found.open("rb") as file:
                 size = os.fstat(file.fileno()).st_size

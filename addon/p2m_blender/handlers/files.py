@@ -98,9 +98,9 @@ def get_file_summary() -> dict[str, Any]:
 
     Returns:
         ``file`` (path, null when never saved), ``size`` (bytes on disk, null when there is no file),
-        ``unsaved_changes``, ``blender_version`` (running), ``file_version`` (of the Blender that saved it before it was opened),
-        ``data_blocks`` (number by kind, kinds that occur), ``unused`` (data-blocks that nothing uses), ``scenes``
-        (names), ``libraries`` and ``images`` (at most `LONGEST_LIST` of each), ``missing_files``.
+        ``unsaved_changes``, ``blender_version`` (running), ``file_version`` (of the Blender that saved it before it
+        was opened), ``data_blocks`` (number by kind, kinds that occur), ``unused`` (data-blocks that nothing uses),
+        ``scenes`` (names), ``libraries`` and ``images`` (at most `LONGEST_LIST` of each), ``missing_files``.
     """
     path = Path(bpy.data.filepath) if bpy.data.filepath else None
     blocks = {kind: len(collection) for kind, collection in _collections() if len(collection)}

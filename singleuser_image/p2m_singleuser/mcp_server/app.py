@@ -13,10 +13,10 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
-from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
-from p2m_singleuser.mcp_server.tools import code, look, scene
+from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES, prompts, resources
+from p2m_singleuser.mcp_server.tools import api, check, code, files, look, scene
 
-TOPICS = (scene, look, code)
+TOPICS = (scene, look, files, check, api, code)
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
@@ -51,6 +51,8 @@ def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:
     )
     for topic in TOPICS:
         topic.tools.register(server)
+    resources.register(server, link)
+    prompts.register(server)
     return server
 
 

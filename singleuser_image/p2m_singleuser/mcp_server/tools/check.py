@@ -84,7 +84,9 @@ class FileSummary(BaseModel):
     unsaved_changes: bool = Field(description="Whether there are changes that are not in the file.")
     blender_version: str = Field(description="Version of the Blender that runs.")
     file_version: str = Field(description="Version of the Blender that had saved the file before it was opened.")
-    data_blocks: dict[str, int] = Field(description="Number of data-blocks by kind; kinds that do not occur are left out.")
+    data_blocks: dict[str, int] = Field(
+        description="Number of data-blocks by kind; kinds that do not occur are left out."
+    )
     unused: int = Field(description="Number of data-blocks that nothing uses; they are gone after save and open.")
     scenes: list[str] = Field(description="Names of the scenes.")
     libraries: list[LinkedLibrary] = Field(description="Blender files linked to; the first 200.")
