@@ -2,9 +2,13 @@
 """The commands, one file a topic. Importing this package enters them all into the table."""
 
 from . import (
+    api,
     camera,
+    check,
     code,
     create,
+    exchange,
+    files,
     focus,
     history,
     materials,
@@ -19,9 +23,13 @@ from . import (
 )
 
 __all__ = [
+    "api",
     "camera",
+    "check",
     "code",
     "create",
+    "exchange",
+    "files",
     "focus",
     "history",
     "materials",

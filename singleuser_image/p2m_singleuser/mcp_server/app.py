@@ -13,10 +13,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
-from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
+from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES, prompts, resources
 from p2m_singleuser.mcp_server.tools import (
+    api,
     camera,
+    check,
     code,
+    files,
     history,
     look,
     materials,
@@ -28,7 +31,7 @@ from p2m_singleuser.mcp_server.tools import (
     world,
 )
 
-TOPICS = (scene, objects, modifiers, materials, world, code, look, render, history, state, camera)
+TOPICS = (scene, objects, modifiers, materials, world, code, look, render, files, history, check, api, state, camera)
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
@@ -64,6 +67,8 @@ def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:
     )
     for topic in TOPICS:
         topic.tools.register(server)
+    resources.register(server, link)
+    prompts.register(server)
     return server
 
 
