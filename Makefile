@@ -2,7 +2,7 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-TESTS := $(wildcard tests/unit tests/deploy tests/hub tests/addon tests/image tests/e2e)
+TESTS := $(wildcard tests/unit tests/deploy tests/hub tests/conformance tests/addon tests/image tests/e2e)
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pictures bench image addon lint
