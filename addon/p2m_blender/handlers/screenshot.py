@@ -88,7 +88,7 @@ def _draw(max_size: int) -> tuple[int, int, bytes]:
 
 def _largest_viewport() -> tuple[Any, Any, Any]:
     windows = list(bpy.context.window_manager.windows)
-    if not windows:
+    if bpy.app.background or not windows:  # `blender -b` has windows too, which nobody sees and nothing draws
         raise CommandError("get_viewport_screenshot: this Blender runs without a window")
     viewports = [(window, area) for window in windows for area in window.screen.areas if area.type == "VIEW_3D"]
     if not viewports:
