@@ -182,7 +182,9 @@ CHANGES: list[tuple[str, Params, str]] = [
 ]
 
 
-@pytest.mark.parametrize(("command", "params", "holds"), CHANGES, ids=lambda value: value if isinstance(value, str) else "")
+@pytest.mark.parametrize(
+    ("command", "params", "holds"), CHANGES, ids=lambda value: value if isinstance(value, str) else ""
+)
 async def test_a_change_is_in_the_scene_afterwards(blender: Wheel, command: str, params: Params, holds: str) -> None:
     if command not in await commands_of(blender):
         pytest.skip(f"no command {command} yet")
