@@ -21,8 +21,8 @@ class Suite:
     """One of them.
 
     Attributes:
-        package: Folder in node_modules.
-        options: Which scenarios to run.
+        package: Folder in node_modules; package.json says which versions these are.
+        options: Which of its scenarios to run.
     """
 
     package: str
@@ -58,5 +58,10 @@ class Suite:
         return said
 
 
-UP_TO_2025_11_25 = Suite("@modelcontextprotocol/conformance", ("--suite", "all"))
-OF_2026_07_28 = Suite("conformance-2026", ("--requirements", "2026-07-28"))
+RELEASED = "@modelcontextprotocol/conformance"
+PREVIEW = "conformance-2026"
+
+EVERYTHING_RELEASED = Suite(RELEASED, ("--suite", "all"))
+REQUIRED_BY_2026_07_28 = Suite(PREVIEW, ("--requirements", "2026-07-28"))
+ACTIVE_RELEASED = Suite(RELEASED, ("--suite", "active"))
+REQUIRED_BY_2025_11_25 = Suite(PREVIEW, ("--requirements", "2025-11-25"))

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conformance.forwarder import forwarder
-from tests.conformance.suites import HERE, OF_2026_07_28, UP_TO_2025_11_25, Suite
+from tests.conformance.suites import EVERYTHING_RELEASED, HERE, REQUIRED_BY_2026_07_28, Suite
 from tests.support.standalone import Standalone
 
 BASELINES = (HERE / "baseline.yml", HERE / "baseline-2026-07-28.yml")
@@ -16,7 +16,7 @@ BASELINES = (HERE / "baseline.yml", HERE / "baseline-2026-07-28.yml")
     ("suite", "baseline", "passes"),
     [
         pytest.param(
-            UP_TO_2025_11_25,
+            EVERYTHING_RELEASED,
             BASELINES[0],
             {
                 "server-initialize",
@@ -29,7 +29,7 @@ BASELINES = (HERE / "baseline.yml", HERE / "baseline-2026-07-28.yml")
             id="up-to-2025-11-25",
         ),
         pytest.param(
-            OF_2026_07_28,
+            REQUIRED_BY_2026_07_28,
             BASELINES[1],
             {"tools-list", "resources-list", "prompts-list", "caching", "http-header-validation"},
             id="2026-07-28",
