@@ -7,7 +7,7 @@ import pytest
 from tests.support.standalone import Standalone, standalone
 
 
-@pytest.fixture(scope="module")
+@pytest.fixture(scope="package")
 def _container() -> Iterator[Standalone]:
     with standalone() as running:
         yield running

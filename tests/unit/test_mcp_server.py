@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import INVALID_PARAMS, CallToolResult, ImageContent, TextContent
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
@@ -158,6 +158,13 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
         schema = tools[name].output_schema
         assert schema is not None
         assert all("description" in field for field in schema["properties"].values()), name
+
+
+async def test_an_unknown_prompt_is_named(connect: Connect) -> None:
+    async with connect() as client:
+        with pytest.raises(MCPError, match="Unknown prompt: haiku") as caught:
+            await client.get_prompt("haiku")
+    assert caught.value.error.code == INVALID_PARAMS
 
 
 async def test_scene_info_is_structured(blender: FakeBlender, connect: Connect) -> None:
