@@ -2,10 +2,10 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-TESTS := $(wildcard tests/unit tests/deploy tests/hub tests/addon tests/image tests/e2e)
+TESTS := $(wildcard tests/unit tests/deploy tests/hub tests/conformance tests/addon tests/image tests/e2e)
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pictures bench image addon lint
+.PHONY: help up down test pictures tools bench image addon lint
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,9 @@ test:  ## Install what the tests need, check the code, run all tests
 
 pictures:  ## Take the README's pictures anew, into docs/img
 	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py
+
+tools:  ## Write docs/tools.md anew, from the MCP server itself
+	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md
 
 bench:  ## Time from a spawn to an answer of Blender, beside stock DockerSpawner
 	@python -m bench.spawn

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import uvicorn
+from starlette.applications import Starlette
 
 from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server.__main__ import listen
@@ -91,10 +92,14 @@ class FakeBlender:
         await writer.drain()
 
 
-@contextlib.asynccontextmanager
-async def serving_mcp(runtime: Path) -> AsyncIterator[uvicorn.Server]:
+def serving_mcp(runtime: Path) -> contextlib.AbstractAsyncContextManager[uvicorn.Server]:
     """Run the MCP server on ``mcp.sock`` in `runtime`, for the Blender on ``blender.sock`` there."""
-    app = build_app(BlenderLink(runtime / "blender.sock"))
+    return serving(runtime, build_app(BlenderLink(runtime / "blender.sock")))
+
+
+@contextlib.asynccontextmanager
+async def serving(runtime: Path, app: Starlette) -> AsyncIterator[uvicorn.Server]:
+    """Run a web application on ``mcp.sock`` in `runtime`."""
     server = uvicorn.Server(uvicorn.Config(app, log_config=None, ws="none", timeout_graceful_shutdown=1))
     with contextlib.closing(listen(runtime / "mcp.sock")) as sock:
         sock.listen()

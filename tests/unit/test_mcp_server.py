@@ -15,9 +15,9 @@ from typing import Any
 
 import httpx2
 import pytest
-from mcp import Client
+from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
-from mcp_types import CallToolResult, ImageContent, TextContent
+from mcp_types import INVALID_PARAMS, CallToolResult, ImageContent, TextContent
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
@@ -130,9 +130,7 @@ async def test_the_program_serves_until_sigterm(tmp_path: Path) -> None:
     assert reply.json() == {"num_tools": NUM_TOOLS}
 
 
-async def test_status_counts_the_tools(mcp_sock: Path, connect: Connect) -> None:
-    async with connect() as client:
-        tools = (await client.list_tools()).tools
+async def test_status_counts_the_tools(mcp_sock: Path) -> None:
     async with httpx2.AsyncClient(transport=over(mcp_sock)) as http:
         assert (await http.get("http://localhost/status")).json() == {"num_tools": NUM_TOOLS}
 
@@ -172,6 +170,13 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
         assert schema is not None, name
         models = [schema, *schema.get("$defs", {}).values()]
         assert all("description" in field for model in models for field in model["properties"].values()), name
+
+
+async def test_an_unknown_prompt_is_named(connect: Connect) -> None:
+    async with connect() as client:
+        with pytest.raises(MCPError, match="Unknown prompt: haiku") as caught:
+            await client.get_prompt("haiku")
+    assert caught.value.error.code == INVALID_PARAMS
 
 
 async def test_scene_info_is_structured(blender: FakeBlender, connect: Connect) -> None:

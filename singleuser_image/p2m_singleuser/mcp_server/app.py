@@ -5,9 +5,12 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
-from mcp.server.mcpserver import MCPServer
+from mcp import MCPError
+from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.transport_security import TransportSecuritySettings
+from mcp_types import INVALID_PARAMS, GetPromptResult, InputRequiredResult
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse
@@ -46,6 +49,21 @@ traceback of your code. "Blender is restarting" passes by itself: repeat the cal
 get_blender_status says what keeps Blender, and restart_blender is the way out when it hangs."""
 
 
+class _Server(MCPServer[BlenderLink]):
+    """The SDK's server, except that who asks for a prompt wrongly hears what was wrong.
+
+    The SDK (2.3) answers an unknown prompt or a missing argument with "Internal server error".
+    """
+
+    async def get_prompt(
+        self, name: str, arguments: dict[str, Any] | None = None, context: Context[BlenderLink, Any] | None = None
+    ) -> GetPromptResult | InputRequiredResult:
+        try:
+            return await super().get_prompt(name, arguments, context)
+        except ValueError as error:
+            raise MCPError(INVALID_PARAMS, f"{error}. prompts/list tells the prompts and their arguments.") from error
+
+
 def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:
     """Return the MCP server with all tools.
 
@@ -57,7 +75,7 @@ def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:
     async def lifespan(_: MCPServer[BlenderLink]) -> AsyncIterator[BlenderLink]:
         yield link
 
-    server = MCPServer[BlenderLink](
+    server = _Server(
         name="p2m-blender",
         title="Blender",
         instructions=INSTRUCTIONS,

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import inspect
 from collections.abc import Awaitable, Callable
 from typing import Any, TypeVar
 
@@ -57,7 +58,12 @@ class Toolset:
 
         return add
 
+    @property
+    def names(self) -> list[str]:
+        """The tools' names, in the order of the module."""
+        return [function.__name__ for function, _ in self._entries]
+
     def register(self, server: MCPServer[BlenderLink]) -> None:
         """Add the topic's tools to a server."""
         for function, options in self._entries:
-            server.add_tool(function, **options)
+            server.add_tool(function, description=inspect.getdoc(function), **options)
