@@ -25,6 +25,7 @@ import bpy
 from . import scene_history, watch
 from .scene_file import SceneFileError, load_copy, save_copy, settle
 from .session_store import LONGEST_SAVE_S, Schedule, SessionStore
+from .whole_files import read_json
 from .window import in_window
 
 LOG = logging.getLogger("p2m_blender")
@@ -34,6 +35,9 @@ LOOK_S = 0.1
 
 SOUND_S = 5.0
 """Seconds that Blender must live with a resumed scene until the scene counts as sound."""
+
+SHOWN_TURNS = 3
+"""Turns of the main loop after which Blender has drawn a resumed scene once."""
 
 NOTICE_S = 30.0
 """Seconds that the notice stays in the status bar."""
@@ -97,12 +101,15 @@ class Session:
         self._revision = watch.revision()
         self._next_look = 0.0
         self._sound_at: float | None = None
+        self._turns_to_open = 0
         self._notice_ends: float | None = None
 
     def resume(self) -> None:
         """Open the scene of the last session, or say why not."""
         store = self._store
         try:
+            if not _has_crashed():
+                store.forgive()
             if store.has_crashed():
                 aside = store.set_aside("crashed", time.time())
                 self._tell(f"The last session's scene ended Blender twice. It is kept as {aside}.")
@@ -121,6 +128,7 @@ class Session:
             self._fail(f"The last session cannot be resumed: {error}")
             return
         self._sound_at = time.monotonic() + SOUND_S
+        self._turns_to_open = SHOWN_TURNS
         self._revision = watch.revision()
         scene_history.hold(self._revision, scene)
         self.state = SessionState("ok", saved_at)
@@ -134,6 +142,11 @@ class Session:
             commands: How many commands have run since the last visit.
         """
         now = time.monotonic()
+        if self._turns_to_open:
+            self._turns_to_open -= 1
+            if not self._turns_to_open:
+                with contextlib.suppress(OSError):
+                    self._store.opened()
         if commands:
             self._schedule.command_ran(now)
         if self.ending:
@@ -338,6 +351,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
         _session.save_now()
         _session.end()
         os._exit(0)
+
+
+def _has_crashed() -> bool:
+    """Return whether the Blender before this one crashed, as far as the image's supervisor knows."""
+    exits = read_json(Path(os.environ["P2M_RUNTIME_DIR"]) / "blender-exits.json")
+    reason = str(exits.get("reason") or "")
+    from_outside = ("killed by SIGKILL", "killed by SIGTERM")
+    return reason.startswith(("killed by", "exit code")) and not reason.startswith(from_outside)
 
 
 def _in_stroke() -> bool:

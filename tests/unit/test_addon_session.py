@@ -194,6 +194,22 @@ def test_starts_that_went_well_do_not_count(store: SessionStore):
     assert not store.has_crashed()
 
 
+def test_a_kill_from_outside_is_forgiven_once_the_scene_was_open(store: SessionStore):
+    save(store)
+    for _ in range(5):
+        store.forgive()
+        assert not store.has_crashed()
+        store.begin_resume()
+        store.opened()
+    store.forgive()
+    for _ in range(2):
+        store.forgive()
+        store.begin_resume()  # and it ends while it opens
+    assert store.has_crashed()
+    store.forgive()
+    assert store.has_crashed()
+
+
 def test_without_a_session_there_is_nothing_to_resume(store: SessionStore):
     assert store.begin_resume() is None
     assert not store.has_crashed()
