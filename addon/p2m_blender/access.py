@@ -4,6 +4,7 @@
 from __future__ import annotations
 
 import logging
+import os
 import typing
 from collections.abc import Mapping
 from pathlib import Path
@@ -19,6 +20,9 @@ Mode = Literal["full", "no-code", "read-only"]
 
 MODES: tuple[Mode, ...] = typing.get_args(Mode)
 """From the widest to the narrowest."""
+
+PAUSE_FILE = "agents-paused"
+"""In ``P2M_RUNTIME_DIR`` while a person has paused the agents: a restart of Blender does not let them go on."""
 
 _NEEDS: dict[Kind, Mode] = {"read": "read-only", "edit": "no-code", "code": "full"}
 
@@ -38,7 +42,7 @@ class Access:
 
     Args:
         mode: The widest mode any request can have.
-        pause_file: Exists while a person has paused the agents, so that a restart of Blender does not let them go on.
+        pause_file: Where to keep that agents are paused; None keeps it in memory only.
     """
 
     def __init__(self, mode: Mode = "full", pause_file: Path | None = None) -> None:
@@ -98,3 +102,12 @@ class Access:
                 self._pause_file.unlink(missing_ok=True)
         except OSError as error:
             LOG.error("a restart of Blender will not know whether agents are paused: %s", error)
+
+
+def _of_this_process() -> Access:
+    directory = Path(os.environ.get("P2M_RUNTIME_DIR") or "/run/p2m")
+    return Access(mode_from_environment(os.environ), directory / PAUSE_FILE if directory.is_dir() else None)
+
+
+access = _of_this_process()
+"""What clients of this process may do; the environment counts as it was at the start."""

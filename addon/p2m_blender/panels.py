@@ -12,11 +12,12 @@ from typing import Any
 import bpy
 
 from . import pump, ticks
+from .access import access
 
 REDRAW_S = 0.5
 """Seconds between two looks whether the panel shows what is true."""
 
-_shown: object = None
+_shown = ""
 
 
 class P2M_OT_pause_agents(bpy.types.Operator):
@@ -27,8 +28,7 @@ class P2M_OT_pause_agents(bpy.types.Operator):
 
     def execute(self, context: Any) -> set[str]:
         """Pause."""
-        if (access := pump.access()) is not None:
-            access.pause()
+        access.pause()
         return {"FINISHED"}
 
 
@@ -40,8 +40,7 @@ class P2M_OT_resume_agents(bpy.types.Operator):
 
     def execute(self, context: Any) -> set[str]:
         """Resume."""
-        if (access := pump.access()) is not None:
-            access.resume()
+        access.resume()
         return {"FINISHED"}
 
 
@@ -56,8 +55,8 @@ class P2M_PT_server(bpy.types.Panel):
     def draw(self, context: Any) -> None:
         """Draw the server's state and the button that pauses agents."""
         column = self.layout.column(align=True)
-        state, access = pump.state(), pump.access()
-        if state is None or access is None:
+        state = pump.state()
+        if state is None:
             column.label(text="Not running", icon="ERROR")
             return
         for address in filter(None, (state.tcp, state.unix)):
@@ -122,11 +121,10 @@ def unregister() -> None:
 def _redraw() -> None:
     """Ask Blender to draw sidebars that are open anew, if what they show has changed."""
     global _shown
-    access = pump.access()
-    state = (pump.state(), access is not None and access.paused)
-    if repr(state) == _shown:
+    state = repr((pump.state(), access.paused))
+    if state == _shown:
         return
-    _shown = repr(state)
+    _shown = state
     for window in bpy.context.window_manager.windows:
         for area in window.screen.areas:
             if area.type == "VIEW_3D":

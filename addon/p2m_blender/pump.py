@@ -16,7 +16,7 @@ from . import (
     session,
     ticks,
 )
-from .access import Access
+from .access import access
 from .mainthread import main_thread
 from .registry import table
 from .server import BlenderServer, ServerState, Settings
@@ -52,7 +52,7 @@ def register() -> None:
     if not LOG.handlers:
         LOG.addHandler(logging.StreamHandler())
         LOG.setLevel(logging.INFO)
-    _server = BlenderServer(table, main_thread, Settings.from_environment(os.environ))
+    _server = BlenderServer(table, main_thread, Settings.from_environment(os.environ), access)
     _server.start()
     try:
         interrupt.prepare()
@@ -91,11 +91,6 @@ def unregister() -> None:
 def state() -> ServerState | None:
     """Return the server's state, None when none runs."""
     return None if _server is None else _server.state
-
-
-def access() -> Access | None:
-    """Return what decides what clients may do, None when no server runs."""
-    return None if _server is None else _server.access
 
 
 def _tick() -> float | None:

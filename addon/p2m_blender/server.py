@@ -20,7 +20,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from .access import Access, Mode, mode_from_environment
+from .access import Access
 from .mainthread import Activity, Job, MainThread
 from .registry import Command, CommandError, CommandTable
 from .wire import Failure, FrameStream, ObjectStream, Outcome, Request, RequestError, StreamError, Wire
@@ -39,9 +39,6 @@ INTERRUPT_GRACE_S = 1.0
 
 KEPT_CALLS = 10
 """How many calls the panel can list."""
-
-PAUSE_FILE = "agents-paused"
-"""In the runtime directory while a person has paused the agents."""
 
 _RECENT_S = 600.0
 _READ_BYTES = 256 * 1024
@@ -62,7 +59,6 @@ class Settings:
             a little less lets them read why.
         idle_timeout_s: Seconds of silence allowed in the middle of a message. Between messages there is no limit.
         max_parallel: Commands of one unix connection that may be under way at once.
-        mode: The widest mode of any request.
     """
 
     tcp_host: str = DEFAULT_TCP_HOST
@@ -71,11 +67,10 @@ class Settings:
     deadline_s: float = 175.0
     idle_timeout_s: float = 30.0
     max_parallel: int = 64
-    mode: Mode = "full"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str]) -> Settings:
-        """Read ``P2M_BLENDER_TCP_HOST``, ``P2M_BLENDER_TCP_PORT``, ``P2M_RUNTIME_DIR`` and ``P2M_MCP_MODE``.
+        """Read ``P2M_BLENDER_TCP_HOST``, ``P2M_BLENDER_TCP_PORT`` and ``P2M_RUNTIME_DIR``.
 
         A port that is no number from 0 to 65535 is logged and replaced by the default.
         """
@@ -89,7 +84,6 @@ class Settings:
             tcp_host=environ.get("P2M_BLENDER_TCP_HOST") or DEFAULT_TCP_HOST,
             tcp_port=port,
             runtime_dir=Path(environ.get("P2M_RUNTIME_DIR") or DEFAULT_RUNTIME_DIR),
-            mode=mode_from_environment(environ),
         )
 
 
@@ -137,18 +131,15 @@ class BlenderServer:
     Args:
         table: The commands.
         main: Where commands that touch Blender are handed over.
-        settings: Addresses, waiting times and mode.
-
-    Attributes:
-        access: What clients may do.
+        settings: Addresses and waiting times.
+        access: What clients may do; everything by default.
     """
 
-    def __init__(self, table: CommandTable, main: MainThread, settings: Settings) -> None:
+    def __init__(self, table: CommandTable, main: MainThread, settings: Settings, access: Access | None = None) -> None:
         self._table = table
         self._main = main
         self._settings = settings
-        directory = settings.runtime_dir
-        self.access = Access(settings.mode, directory / PAUSE_FILE if directory.is_dir() else None)
+        self._access = access or Access()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -371,11 +362,11 @@ class BlenderServer:
         except CommandError as error:
             return error.failure
         if found.off_main:
-            return self.access.refusal(found, request.mode) or found.run(request.params)
+            return self._access.refusal(found, request.mode) or found.run(request.params)
         call = self._note_call(found, request.client or self._peers.get(lane) or "a program")
         outcome: Outcome | None = None
         try:
-            outcome = self.access.refusal(found, request.mode) or await self._outcome_of_main(found, request, lane)
+            outcome = self._access.refusal(found, request.mode) or await self._outcome_of_main(found, request, lane)
             return outcome
         finally:
             call.seconds = time.time() - call.at
@@ -396,7 +387,7 @@ class BlenderServer:
             return _busy(stuck, found.name)
 
         def work() -> Outcome:  # a person may have paused agents while it waited
-            refused = self.access.refusal(found, request.mode)
+            refused = self._access.refusal(found, request.mode)
             return refused or found.run(request.params, self._table.around, self._main.interruptible)
 
         loop = asyncio.get_running_loop()

@@ -184,10 +184,11 @@ class Session:
         self._look_after(time.monotonic())
 
     def end(self) -> None:
-        """Note that Blender ends on purpose."""
+        """Note that Blender ends on purpose, and leave the directory to the next."""
         self._worker.shutdown()
         with contextlib.suppress(OSError):
             self._store.resumed()
+        self._store.unlock()
 
     def _save(self, now: float) -> None:
         """Write the scene and hand it to the thread that waits for the disk."""
@@ -264,16 +265,35 @@ class Session:
             bpy.ops.wm.quit_blender()
 
 
-_store: SessionStore | None = None
+_begun = False
 _session: Session | None = None
 _former_handler: Any = None
 _OFF = SessionState()
 
 
 def register() -> None:
-    """Prepare for `begin`, if this Blender is one that keeps a session. Blender's data cannot be used yet."""
-    global _store, _former_handler
+    """Make checkpoints from now on. A session is kept from the first turn of `begin` on."""
+    global _begun
     scene_history.register()
+    _begun = False
+
+
+def unregister() -> None:
+    """Keep no session and make no checkpoints any more. The last saved session stays."""
+    global _session
+    if _session is not None:
+        _session.end()
+        _session = None
+        signal.signal(signal.SIGTERM, _former_handler or signal.SIG_DFL)
+    scene_history.unregister()
+
+
+def begin() -> None:
+    """Resume the last session; does so in the first of the main loop's turns only, before commands run in it."""
+    global _begun, _session, _former_handler
+    if _begun:
+        return
+    _begun = True
     if not os.environ.get("P2M_RUNTIME_DIR"):
         return
     store = SessionStore(Path.home() / ".p2m" / "session")
@@ -284,29 +304,8 @@ def register() -> None:
     except OSError as error:
         LOG.error("no session is kept: %s", error)
         return
-    _store = store
+    _session = Session(store)
     _former_handler = signal.signal(signal.SIGTERM, _terminate)
-
-
-def unregister() -> None:
-    """Keep no session any more. The last saved one stays."""
-    global _store, _session
-    if _session is not None:
-        _session.end()
-        _session = None
-    if _store is not None:
-        _store.unlock()
-        _store = None
-        signal.signal(signal.SIGTERM, _former_handler or signal.SIG_DFL)
-    scene_history.unregister()
-
-
-def begin() -> None:
-    """Resume the last session; does so in the first of the main loop's turns only, before commands run in it."""
-    global _session
-    if _session is not None or _store is None:
-        return
-    _session = Session(_store)
     process = str(os.getpid())
     if os.environ.get(_RESUMED_BY) != process:
         os.environ[_RESUMED_BY] = process
@@ -340,8 +339,8 @@ def state() -> SessionState:
 def _terminate(number: int, frame: FrameType | None) -> None:
     """Handle SIGTERM: `Session.visit` saves and quits. A second one cuts off a command that does not end."""
     if _session is None:
-        os._exit(128 + number)
-    elif not _session.ending:
+        return
+    if not _session.ending:
         _session.ending = True
         _session.cut_off = threading.Timer(COMMAND_GRACE_S, os.kill, (os.getpid(), number))
         _session.cut_off.daemon = True

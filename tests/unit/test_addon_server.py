@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+from p2m_blender.access import Access, Mode
 from p2m_blender.mainthread import MainThread
 from p2m_blender.registry import CommandTable
 from p2m_blender.server import BlenderServer, Settings
@@ -21,8 +22,9 @@ from tests.support.waiting import wait_for
 class Blender:
     """A server, its commands, and a thread that stands for Blender's main thread."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, mode: Mode = "full", **settings: object) -> None:
         self.main = MainThread()
+        self.access = Access(mode, folder / "agents-paused" if folder.is_dir() else None)
         self.folder = folder
         self.ran: list[object] = []
         self.free = threading.Event()
@@ -58,7 +60,7 @@ class Blender:
             activity = self.main.activity()
             return None if activity is None else activity.what
 
-        self.server = BlenderServer(table, self.main, Settings(tcp_port=0, runtime_dir=folder, **settings))
+        self.server = BlenderServer(table, self.main, Settings(tcp_port=0, runtime_dir=folder, **settings), self.access)
         self.server.start()
         self._pumping = threading.Thread(target=self._pump, daemon=True)
         self._pumping.start()
@@ -477,7 +479,7 @@ def test_the_narrower_of_both_modes_counts(start, own, requested, command, refus
 def test_paused_agents_look_but_change_nothing_until_resumed_also_in_the_next_blender(folder, start):
     blender = start()
     client = blender.unix()
-    blender.server.access.pause()
+    blender.access.pause()
     answer = client.call("edit", id=1)
     assert answer["error"]["type"] == "Paused"
     assert "Resume" in answer["message"]
@@ -485,7 +487,7 @@ def test_paused_agents_look_but_change_nothing_until_resumed_also_in_the_next_bl
     blender.close()
     following = start()
     assert following.unix().call("edit", id=3)["error"]["type"] == "Paused"
-    following.server.access.resume()
+    following.access.resume()
     assert following.unix().call("edit", id=4)["result"] == "edited"
 
 
@@ -495,6 +497,6 @@ def test_what_waited_when_agents_were_paused_does_not_run(blender):
     wait_for(lambda: blender.main.in_command, 5, "the command to start", interval=0.01)
     edit.request("edit", id=1)
     wait_for(lambda: blender.server.state.calls[0].name == "edit", 5, "the request", interval=0.01)
-    blender.server.access.pause()
+    blender.access.pause()
     blender.free.set()
     assert edit.reply()["error"]["type"] == "Paused"
