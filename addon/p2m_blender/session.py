@@ -307,10 +307,11 @@ def begin() -> None:
     _session = Session(store)
     _former_handler = signal.signal(signal.SIGTERM, _terminate)
     process = str(os.getpid())
-    if os.environ.get(_RESUMED_BY) != process:
-        os.environ[_RESUMED_BY] = process
-        if not bpy.data.filepath:  # a file on the command line is what the person wants to see
-            _session.resume()
+    if os.environ.get(_RESUMED_BY) == process:  # the add-on was enabled again
+        watch.note_change()
+    elif not bpy.data.filepath:  # a file on the command line is what the person wants to see
+        _session.resume()
+    os.environ[_RESUMED_BY] = process
 
 
 def visit(commands: int) -> None:
