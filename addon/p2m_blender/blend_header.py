@@ -42,8 +42,6 @@ class _Block:
         if len(head) < self.layout.size:
             raise BlendFileError("the file ends too early")
         fields = self.layout.unpack(head)
-        if fields[self.length_at] < 0:
-            raise BlendFileError("a block has less than no data")
         return fields[0], fields[self.length_at]
 
 
@@ -86,8 +84,11 @@ def original_path(path: Path) -> str:
 def _find_path(file: BinaryIO) -> int:
     """Return where in a file the original path stands."""
     block = _read_header(file)
+    size = os.fstat(file.fileno()).st_size
     while True:
         code, length = block.read(file)
+        if not 0 <= length <= size:
+            raise BlendFileError("a block is longer than the file")
         if code == b"GLOB":
             break
         if code in (b"ENDB", b"DNA1"):

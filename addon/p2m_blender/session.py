@@ -25,6 +25,7 @@ import bpy
 from . import scene_history, watch
 from .scene_file import SceneFileError, load_copy, save_copy, settle
 from .session_store import LONGEST_SAVE_S, Schedule, SessionStore
+from .whole_files import read_json
 from .window import in_window
 
 LOG = logging.getLogger("p2m_blender")
@@ -34,6 +35,9 @@ LOOK_S = 0.1
 
 SOUND_S = 5.0
 """Seconds that Blender must live with a resumed scene until the scene counts as sound."""
+
+SHOWN_TURNS = 3
+"""Turns of the main loop after which Blender has drawn a resumed scene once."""
 
 NOTICE_S = 30.0
 """Seconds that the notice stays in the status bar."""
@@ -97,12 +101,15 @@ class Session:
         self._revision = watch.revision()
         self._next_look = 0.0
         self._sound_at: float | None = None
+        self._turns_to_open = 0
         self._notice_ends: float | None = None
 
     def resume(self) -> None:
         """Open the scene of the last session, or say why not."""
         store = self._store
         try:
+            if not _has_crashed():
+                store.forgive()
             if store.has_crashed():
                 aside = store.set_aside("crashed", time.time())
                 self._tell(f"The last session's scene ended Blender twice. It is kept as {aside}.")
@@ -121,6 +128,7 @@ class Session:
             self._fail(f"The last session cannot be resumed: {error}")
             return
         self._sound_at = time.monotonic() + SOUND_S
+        self._turns_to_open = SHOWN_TURNS
         self._revision = watch.revision()
         scene_history.hold(self._revision, scene)
         self.state = SessionState("ok", saved_at)
@@ -134,6 +142,11 @@ class Session:
             commands: How many commands have run since the last visit.
         """
         now = time.monotonic()
+        if self._turns_to_open:
+            self._turns_to_open -= 1
+            if not self._turns_to_open:
+                with contextlib.suppress(OSError):
+                    self._store.opened()
         if commands:
             self._schedule.command_ran(now)
         if self.ending:
@@ -171,10 +184,11 @@ class Session:
         self._look_after(time.monotonic())
 
     def end(self) -> None:
-        """Note that Blender ends on purpose."""
+        """Note that Blender ends on purpose, and leave the directory to the next."""
         self._worker.shutdown()
         with contextlib.suppress(OSError):
             self._store.resumed()
+        self._store.unlock()
 
     def _save(self, now: float) -> None:
         """Write the scene and hand it to the thread that waits for the disk."""
@@ -251,16 +265,35 @@ class Session:
             bpy.ops.wm.quit_blender()
 
 
-_store: SessionStore | None = None
+_begun = False
 _session: Session | None = None
 _former_handler: Any = None
 _OFF = SessionState()
 
 
 def register() -> None:
-    """Prepare for `begin`, if this Blender is one that keeps a session. Blender's data cannot be used yet."""
-    global _store, _former_handler
+    """Make checkpoints from now on. A session is kept from the first turn of `begin` on."""
+    global _begun
     scene_history.register()
+    _begun = False
+
+
+def unregister() -> None:
+    """Keep no session and make no checkpoints any more. The last saved session stays."""
+    global _session
+    if _session is not None:
+        _session.end()
+        _session = None
+        signal.signal(signal.SIGTERM, _former_handler or signal.SIG_DFL)
+    scene_history.unregister()
+
+
+def begin() -> None:
+    """Resume the last session; does so in the first of the main loop's turns only, before commands run in it."""
+    global _begun, _session, _former_handler
+    if _begun:
+        return
+    _begun = True
     if not os.environ.get("P2M_RUNTIME_DIR"):
         return
     store = SessionStore(Path.home() / ".p2m" / "session")
@@ -271,34 +304,14 @@ def register() -> None:
     except OSError as error:
         LOG.error("no session is kept: %s", error)
         return
-    _store = store
+    _session = Session(store)
     _former_handler = signal.signal(signal.SIGTERM, _terminate)
-
-
-def unregister() -> None:
-    """Keep no session any more. The last saved one stays."""
-    global _store, _session
-    if _session is not None:
-        _session.end()
-        _session = None
-    if _store is not None:
-        _store.unlock()
-        _store = None
-        signal.signal(signal.SIGTERM, _former_handler or signal.SIG_DFL)
-    scene_history.unregister()
-
-
-def begin() -> None:
-    """Resume the last session; does so in the first of the main loop's turns only, before commands run in it."""
-    global _session
-    if _session is not None or _store is None:
-        return
-    _session = Session(_store)
     process = str(os.getpid())
-    if os.environ.get(_RESUMED_BY) != process:
-        os.environ[_RESUMED_BY] = process
-        if not bpy.data.filepath:  # a file on the command line is what the person wants to see
-            _session.resume()
+    if os.environ.get(_RESUMED_BY) == process:  # the add-on was enabled again
+        watch.note_change()
+    elif not bpy.data.filepath:  # a file on the command line is what the person wants to see
+        _session.resume()
+    os.environ[_RESUMED_BY] = process
 
 
 def visit(commands: int) -> None:
@@ -327,8 +340,8 @@ def state() -> SessionState:
 def _terminate(number: int, frame: FrameType | None) -> None:
     """Handle SIGTERM: `Session.visit` saves and quits. A second one cuts off a command that does not end."""
     if _session is None:
-        os._exit(128 + number)
-    elif not _session.ending:
+        return
+    if not _session.ending:
         _session.ending = True
         _session.cut_off = threading.Timer(COMMAND_GRACE_S, os.kill, (os.getpid(), number))
         _session.cut_off.daemon = True
@@ -338,6 +351,14 @@ def _terminate(number: int, frame: FrameType | None) -> None:
         _session.save_now()
         _session.end()
         os._exit(0)
+
+
+def _has_crashed() -> bool:
+    """Return whether the Blender before this one crashed, as far as the image's supervisor knows."""
+    exits = read_json(Path(os.environ["P2M_RUNTIME_DIR"]) / "blender-exits.json")
+    reason = str(exits.get("reason") or "")
+    from_outside = ("killed by SIGKILL", "killed by SIGTERM")
+    return reason.startswith(("killed by", "exit code")) and not reason.startswith(from_outside)
 
 
 def _in_stroke() -> bool:

@@ -92,8 +92,21 @@ class SessionStore:
         """
         if not self.scene.exists():
             return None
-        write_json(self._resuming, {"tries": self._tries() + 1})
+        write_json(self._resuming, {"tries": self._tries() + 1, "opened": False})
         return self.scene
+
+    def opened(self) -> None:
+        """Note that the scene is open and shown: from now on only a crash counts, and no kill from outside.
+
+        Raises:
+            OSError: This cannot be noted.
+        """
+        write_json(self._resuming, {"tries": self._tries(), "opened": True}, durable=False)
+
+    def forgive(self) -> None:
+        """Forget the last tries if the scene was open by then: what ended Blender was no crash."""
+        if read_json(self._resuming).get("opened") is True:
+            self.resumed()
 
     def resumed(self) -> None:
         """Note that the scene opened and is sound, or that Blender ends on purpose."""

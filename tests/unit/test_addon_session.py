@@ -194,6 +194,22 @@ def test_starts_that_went_well_do_not_count(store: SessionStore):
     assert not store.has_crashed()
 
 
+def test_a_kill_from_outside_is_forgiven_once_the_scene_was_open(store: SessionStore):
+    save(store)
+    for _ in range(5):
+        store.forgive()
+        assert not store.has_crashed()
+        store.begin_resume()
+        store.opened()
+    store.forgive()
+    for _ in range(2):
+        store.forgive()
+        store.begin_resume()  # and it ends while it opens
+    assert store.has_crashed()
+    store.forgive()
+    assert store.has_crashed()
+
+
 def test_without_a_session_there_is_nothing_to_resume(store: SessionStore):
     assert store.begin_resume() is None
     assert not store.has_crashed()
@@ -342,7 +358,8 @@ def test_a_path_is_written_where_blender_reads_it_and_nowhere_else(tmp_path: Pat
         (b"", "no uncompressed .blend"),
         (b"\x28\xb5\x2f\xfd compressed with zstd", "no uncompressed .blend"),
         (b"BLENDER_v402 of 32 bits", "no uncompressed .blend"),
-        (blend_file()[:50], "ends too early"),
+        (blend_file()[:50], "longer than the file"),
+        (blend_file()[:118], "ends too early"),
         (blend_file()[:1300], "no SDNA"),
         (blend_file(glob=500), "shorter than its description"),
         (blend_file(field=b"other[1024]"), "FileGlobal has no path"),
