@@ -346,7 +346,7 @@ TRIPLES = st.lists(NUMBERS, min_size=3, max_size=3)
 ANGLES = st.lists(st.floats(-3, 3, width=32), min_size=3, max_size=3)
 MODES = st.sampled_from(["XYZ", "ZYX", "QUATERNION", "AXIS_ANGLE"])
 IN_ONE_SCENE = settings(
-    max_examples=25, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
+    max_examples=10, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow]
 )
 
 
@@ -743,23 +743,23 @@ print([min(p.x for p in seen), max(p.x for p in seen), min(p.y for p in seen), m
 """
 
 
-@pytest.mark.parametrize("view", ["front", "back", "right", "left", "top", "bottom", "iso", "keep"])
 @pytest.mark.parametrize("ortho", [False, True])
 @pytest.mark.parametrize(("size", "width"), [(0.01, 1920), (500, 700)])
-def test_the_camera_sees_all_of_it_and_little_else(blender: Blender, view: str, ortho: bool, size: float, width: int):
+def test_the_camera_sees_all_of_it_and_little_else(blender: Blender, ortho: bool, size: float, width: int):
     blender.run(f"bpy.context.scene.render.resolution_x = {width}")
     blender("create_object", type="cube", location=[size, 0, 0], dimensions=[size, size / 2, size / 3])
     blender("create_object", type="cube", location=[-size, 5 * size, size], dimensions=[size, size, size])
     given = {"ortho_scale": 1} if ortho else {}
     blender("create_object", type="camera", rotation=[1, 0, 2], settings=given)
-    framed = blender("frame_camera", view=view)
-    assert (framed["framed"], framed["created"]) == (2, False)
-    left, right, low, high, near, far = json.loads(blender.run(FRAMED))
-    assert 0 <= left < right <= 1
-    assert 0 <= low < high <= 1
-    assert max(right - left, high - low) > 0.7
-    assert near > 0
-    assert far > 0
+    for view in ("keep", "front", "back", "right", "left", "top", "bottom", "iso"):
+        framed = blender("frame_camera", view=view)
+        assert (framed["framed"], framed["created"]) == (2, False)
+        left, right, low, high, near, far = json.loads(blender.run(FRAMED))
+        assert 0 <= left < right <= 1, view
+        assert 0 <= low < high <= 1, view
+        assert max(right - left, high - low) > 0.7, view
+        assert near > 0, view
+        assert far > 0, view
 
 
 def test_a_camera_is_made_where_there_is_none(blender: Blender):
