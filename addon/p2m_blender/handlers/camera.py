@@ -105,19 +105,34 @@ def _fit(eye: Any, corners: list[Vector], reach: float) -> None:
         corners: What it must see.
         reach: Half the diagonal of that, Blender units.
     """
-    depsgraph = bpy.context.evaluated_depsgraph_get()
-    place, width = eye.camera_fit_coords(depsgraph, [part for corner in corners for part in corner])
     world = eye.matrix_world.copy()
-    forward = world.to_quaternion() @ Vector((0, 0, -1))
-    nearest = min((corner - place).dot(forward) for corner in corners)
-    if eye.data.type == "ORTHO":  # its place along the view changes nothing but what is in front of it
-        eye.data.ortho_scale = width
-        place -= forward * (reach + eye.data.clip_start - nearest)
-        nearest = reach + eye.data.clip_start
+    turn = world.to_quaternion()
+    if eye.data.type == "ORTHO":
+        place = turn @ _fit_ortho(eye.data, [turn.inverted() @ corner for corner in corners], reach)
+    else:
+        depsgraph = bpy.context.evaluated_depsgraph_get()
+        place, _ = eye.camera_fit_coords(depsgraph, [part for corner in corners for part in corner])
+    nearest = min((corner - place).dot(turn @ Vector((0, 0, -1))) for corner in corners)
     if nearest > 0:
         eye.data.clip_start = min(eye.data.clip_start, nearest / 2)
     world.translation = place
     eye.matrix_world = world
+
+
+def _fit_ortho(data: Any, corners: list[Vector], reach: float) -> Vector:
+    """Set the width of an orthographic camera, and return its place in the frame of its own rotation.
+
+    ``camera_fit_coords`` leaves out the picture's shape there.
+    """
+    low, high = (Vector(map(pick, zip(*corners, strict=True))) for pick in (min, max))
+    frame = data.view_frame(scene=bpy.context.scene)
+    left, right = (pick(corner.x for corner in frame) for pick in (min, max))
+    bottom, top = (pick(corner.y for corner in frame) for pick in (min, max))
+    factor = max((high.x - low.x) / (right - left), (high.y - low.y) / (top - bottom)) or 1.0
+    data.ortho_scale *= factor
+    aside = Vector((left + right, bottom + top)) * factor / 2  # the camera's own shift
+    middle = (low + high) / 2
+    return Vector((middle.x - aside.x, middle.y - aside.y, high.z + reach + data.clip_start))
 
 
 def _around(middle: Vector) -> list[Vector]:
