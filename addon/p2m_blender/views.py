@@ -299,7 +299,7 @@ def _rendered(eye: Eye, shading: Shading) -> Picture:
             except RuntimeError as error:
                 raise CommandError(f"Blender could not draw the view: {error}") from None
             if not path.exists():
-                raise CommandError("Blender could not draw the view; without a display it needs libEGL")
+                raise CommandError("Blender drew nothing: it renders already, or it has neither a display nor libEGL")
             return _loaded(path)
     finally:
         for remove in reversed(made):

@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -12,6 +13,7 @@ from hypothesis import strategies as st
 
 from p2m_singleuser import render_queue
 from p2m_singleuser.jobs import KEPT_JOBS, Job, JobStore, NoSuchJob, Process, Progress, Request, start_of
+from p2m_singleuser.mcp_server.renders import free_output
 from p2m_singleuser.render_queue import QueueStarter, RenderQueue, parallel_renders, render_environment, work
 
 STILL = Request("cycles", 16, 640, 480, 1, 1, 1, "png", "/home/blender/renders/x.png")
@@ -329,3 +331,15 @@ def test_a_render_knows_no_token_and_serves_no_socket():
 @pytest.mark.parametrize(("text", "jobs"), [("", 1), ("3", 3), ("0", 1), ("-2", 1), ("many", 1), ("²", 1)])
 def test_the_limit_is_a_number_of_one_or_more(text: str, jobs: int):
     assert parallel_renders({"P2M_RENDER_JOBS": text}) == jobs
+
+
+def test_a_render_takes_a_name_that_is_free(store: JobStore, monkeypatch: pytest.MonkeyPatch):
+    home = store.root.parent
+    monkeypatch.setenv("HOME", str(home))
+    assert free_output(store, "shot", ".png", folder=False) == home / "renders/shot.png"
+    (home / "renders").mkdir()
+    (home / "renders/shot.png").touch()
+    submit(store, 1.0, request=replace(STILL, output=str(home / "renders/shot-2.png")))
+    assert free_output(store, "shot.png", ".png", folder=False) == home / "renders/shot-3.png"
+    assert free_output(store, "shot", ".png", folder=True) == home / "renders/shot"
+    assert free_output(store, "../take #{1}", ".exr", folder=False) == home / "renders/.._take __1_.exr"

@@ -25,8 +25,10 @@ import pytest
 from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
+from p2m_singleuser.jobs import Job, JobStore, Process, Request
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.modes import narrowest, why_no_change
+from p2m_singleuser.server_extension import keep_alive_while_rendering
 from p2m_singleuser.status import StatusProbe, is_listening
 from tests.unit.singleuser_fakes import NUM_TOOLS, FakeBlender, serving_mcp
 
@@ -390,6 +392,48 @@ async def test_without_a_hub_the_servers_own_token_opens_it(
         assert (await http_client.post(without_hub.mcp, json=LIST_TOOLS, headers=headers)).status_code == 401
     async with serving_mcp(without_hub.runtime), connected(without_hub, mode, "local-token") as client:
         assert len((await client.list_tools()).tools) == NUM_TOOLS
+
+
+# --- renders ----------------------------------------------------------------------------------------------------------
+
+
+async def test_status_lists_the_renders_that_wait_or_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HOME", str(tmp_path))
+    store = JobStore()
+    request = Request("cycles", 16, 640, 480, 1, 4, 1, "png", str(tmp_path / "renders/x"))
+    waiting, running, ended = (
+        Job(id=store.new_id(created_at), kind="animation", request=request, created_at=created_at)
+        for created_at in (3.0, 2.0, 1.0)
+    )
+    store.save(waiting)
+    store.save(running.begun(Process(1, "then"), 60.0))
+    store.save(ended.ended("cancelled", 60.0))
+    store.path(running.id, "progress.json").write_text('{"frame": 2, "frames_done": 1, "share": 0.5}')
+    assert (await StatusProbe(tmp_path).read())["jobs"] == [
+        {
+            "id": running.id,
+            "state": "running",
+            "kind": "animation",
+            "progress": 0.375,
+            "frame": 2,
+            "started_at": "1970-01-01T00:01:00.000+00:00",
+        },
+        {"id": waiting.id, "state": "queued", "kind": "animation", "progress": 0, "frame": None, "started_at": None},
+    ]
+
+
+async def test_a_render_at_work_counts_as_use_of_the_server(tmp_path: Path) -> None:
+    settings: dict[str, Any] = {}
+    store = JobStore(tmp_path)
+    looking = keep_alive_while_rendering(settings, store)
+    try:
+        looking.callback()
+        assert settings == {}
+        with store.queue_lock():
+            looking.callback()
+        assert settings["p2m_render_last_activity"].tzinfo is not None
+    finally:
+        looking.stop()
 
 
 # --- what passes through it -------------------------------------------------------------------------------------------

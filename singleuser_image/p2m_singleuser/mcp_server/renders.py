@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import re
 import time
 from datetime import UTC, datetime
 from functools import cache
@@ -24,6 +25,8 @@ SAMPLES: dict[Engine, int] = {"cycles": 64, "eevee": 16, "workbench": 8}
 """Of a render that names none."""
 
 MOST_FRAMES = 100_000
+
+_UNSAFE = re.compile(r"[^\w .-]")
 SAVING_S = 120.0
 """Seconds that writing the copy of the scene may take."""
 
@@ -196,10 +199,12 @@ def free_output(store: JobStore, name: str, suffix: str, *, folder: bool) -> Pat
 
     Args:
         store: The jobs.
-        name: Wished for; others have ``-2``, ``-3`` … behind it.
+        name: Wished for. Characters that Blender would replace (``#``, ``{``) become ``_``; a taken name gets ``-2``,
+            ``-3`` … behind it.
         suffix: Ending of the file.
         folder: Whether it is a folder, which has no ending.
     """
+    name = _UNSAFE.sub("_", name.removesuffix(suffix))
     taken = {job.request.output for job in store.active()}
     number = 1
     while True:

@@ -8,7 +8,6 @@ The files are described in p2m_singleuser/jobs.py.
 import json
 import re
 import sys
-import time
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +15,6 @@ import bpy
 
 JOB = Path(sys.argv[-1])
 RESULT_SIZE = 1024  # longest side of result.png, in pixels
-PROGRESS_S = 0.25  # between two writes of progress.json
 SAMPLES_SAID = re.compile(r"(?:Sample|Rendering) +(\d+) */ *(\d+)")
 FORMATS = {"png": ("PNG", ".png"), "jpeg": ("JPEG", ".jpg"), "exr": ("OPEN_EXR", ".exr"), "mp4": ("FFMPEG", ".mp4")}
 
@@ -35,7 +33,6 @@ class Reporter:
         self.frame: int | None = None
         self.frames_done = 0
         self.share = 0.0
-        self.written_at = 0.0
 
     def listen(self) -> None:
         """Be told of frames and samples."""
@@ -56,14 +53,12 @@ class Reporter:
     def said(self, words: Any = None, *_: Any) -> None:
         """Read the samples in what the engine says of itself."""
         match = SAMPLES_SAID.search(words) if isinstance(words, str) else None
-        if match and int(match[2]):
-            self.share = max(self.share, int(match[1]) / int(match[2]))
-            if time.monotonic() - self.written_at > PROGRESS_S:
-                self.write()
+        if match and int(match[2]) and (share := int(match[1]) / int(match[2])) > self.share:
+            self.share = share
+            self.write()
 
     def write(self) -> None:
         """Write progress.json."""
-        self.written_at = time.monotonic()
         write("progress.json", {"frame": self.frame, "frames_done": self.frames_done, "share": self.share})
 
 
