@@ -115,7 +115,7 @@ def _surface(item: Any) -> Iterator[Any]:
             raise CommandError(f"{item.name!r} is of type {item.type} and has no surface; check a mesh object.")
         surface.from_mesh(mesh)
         evaluated.to_mesh_clear()
-        surface.transform(item.matrix_world)
+        surface.transform(item.matrix_world.to_3x3().to_4x4())  # not moved: far from the origin digits are lost
         if item.matrix_world.determinant() < 0:  # mirrored: what looked outwards looks inwards now
             bmesh.ops.reverse_faces(surface, faces=surface.faces[:])
         surface.normal_update()
