@@ -31,8 +31,9 @@ test:  ## Install what the tests need, check the code, run all tests
 pictures:  ## Take the README's pictures anew, into docs/img
 	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py
 
-bench:  ## Time from a spawn to an answer of Blender, beside stock DockerSpawner
+bench:  ## Time of a start beside stock DockerSpawner, and round trips beside upstream's add-on
 	@python -m bench.spawn
+	@python -m bench.roundtrip
 
 image:  ## Build the user image
 	@deploy/engine

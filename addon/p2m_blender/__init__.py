@@ -6,7 +6,7 @@ Importing this package needs no Blender; `register` does.
 
 from importlib import import_module
 
-_PARTS = (".preferences", ".panels", ".pump")
+_PARTS = (".preferences", ".panels", ".changes", ".pump")
 
 
 def register() -> None:

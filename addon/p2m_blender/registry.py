@@ -8,6 +8,7 @@ import logging
 import types
 import typing
 from collections.abc import Callable, Iterator, Mapping
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, Literal, TypeVar
 
@@ -43,12 +44,19 @@ class Command:
         handler: The function that does it; its signature says which parameters there are.
         kind: What it may do.
         off_main: Whether it may run on the I/O thread: it is quick and touches no Blender data.
+        tool: What people read in Blender's undo history: the MCP tool's name where it differs from the command's.
+        undo_step: Whether a call becomes an undo step; not for commands that walk the undo history themselves.
+        interruptible: Whether the whole handler may be interrupted at its deadline. One that says no marks what may be
+            by itself, with `MainThread.interruptible`.
     """
 
     name: str
     handler: Callable[..., Any]
     kind: Kind
     off_main: bool
+    tool: str
+    undo_step: bool
+    interruptible: bool
 
     def check(self, params: Mapping[str, Any]) -> None:
         """Compare parameters with the handler's signature.
@@ -68,10 +76,19 @@ class Command:
             if not _fits(value, hints[name]):
                 raise self._wrong(f"parameter {name!r} must be {_spell(hints[name])}, got {type(value).__name__}")
 
-    def run(self, params: dict[str, Any]) -> Outcome:
-        """Run the handler with checked parameters. Whatever it raises becomes a `Failure`; this never raises."""
+    def run(self, params: dict[str, Any], around: Around | None = None, guard: Guard | None = None) -> Outcome:
+        """Run the handler with checked parameters. Whatever it raises becomes a `Failure`; this never raises.
+
+        Args:
+            params: The checked parameters.
+            around: Makes what the handler runs in; see `CommandTable.around`.
+            guard: Calls an interruptible handler.
+        """
         try:
-            return Success(self.handler(**params))
+            with around(self) if around is not None else nullcontext():
+                if guard is not None and self.interruptible:
+                    return Success(guard(lambda: self.handler(**params)))
+                return Success(self.handler(**params))
         except CommandError as error:
             return error.failure
         except BaseException as error:  # a boundary: no command may end Blender's loop
@@ -83,22 +100,44 @@ class Command:
         return CommandError(message, Failure(message, type="ParameterError"))
 
 
+Around = Callable[[Command], AbstractContextManager[None]]
+Guard = Callable[[Callable[[], Any]], Any]
+
+
 class CommandTable:
-    """Commands by name."""
+    """Commands by name.
+
+    Attributes:
+        around: Makes the context manager in which a command runs on the main thread; None for none. It sees what the
+            handler raises, and must let it pass.
+    """
 
     def __init__(self) -> None:
+        self.around: Around | None = None
         self._commands: dict[str, Command] = {}
 
     def __iter__(self) -> Iterator[str]:
         return iter(sorted(self._commands))
 
-    def command(self, name: str, *, kind: Kind = "read", off_main: bool = False) -> Callable[[Handler], Handler]:
+    def command(
+        self,
+        name: str,
+        *,
+        kind: Kind = "read",
+        off_main: bool = False,
+        tool: str | None = None,
+        undo_step: bool = True,
+        interruptible: bool = True,
+    ) -> Callable[[Handler], Handler]:
         """Return a decorator that enters a function as a command.
 
         Args:
             name: What clients call it.
             kind: What it may do.
             off_main: Whether it may run on the I/O thread, so that it is answered while Blender is busy.
+            tool: Name for the undo history; the command's own by default.
+            undo_step: Whether a call of kind ``edit`` or ``code`` becomes an undo step.
+            interruptible: Whether the whole handler may be interrupted at its deadline.
 
         Raises:
             ValueError: The name is taken.
@@ -107,7 +146,7 @@ class CommandTable:
         def enter(handler: Handler) -> Handler:
             if name in self._commands:
                 raise ValueError(f"command {name!r} exists already")
-            self._commands[name] = Command(name, handler, kind, off_main)
+            self._commands[name] = Command(name, handler, kind, off_main, tool or name, undo_step, interruptible)
             return handler
 
         return enter

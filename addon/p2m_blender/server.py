@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: GPL-3.0-or-later
-"""The socket server: an I/O thread that talks to clients, and the hand-over to Blender's main thread. No Blender.
+"""The socket server: an I/O thread that talks to clients and hands commands over to the main thread. No Blender.
 
-`MainThread` is the hand-over: the I/O thread submits jobs, the main thread runs them in `MainThread.run_pending`.
-`BlenderServer` is the I/O thread: asyncio on a TCP and on a unix socket. A client that is slow, silent or wrong costs
-nobody else anything: each connection is a task of its own, and commands that touch Blender run on the main thread only.
+asyncio on a TCP and on a unix socket. A client that is slow, silent or wrong costs nobody else anything: each
+connection is a task of its own, commands that touch Blender run on the main thread only, and there connections take
+turns.
 """
 
 from __future__ import annotations
@@ -11,17 +11,17 @@ from __future__ import annotations
 import asyncio
 import logging
 import os
-import queue
 import threading
 import time
+from collections import deque
 from collections.abc import Callable, Mapping
-from concurrent.futures import Future
 from contextlib import suppress
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
+from .access import Access
+from .mainthread import Activity, Job, MainThread
 from .registry import Command, CommandError, CommandTable
 from .wire import Failure, FrameStream, ObjectStream, Outcome, Request, RequestError, StreamError, Wire
 
@@ -31,9 +31,16 @@ DEFAULT_TCP_HOST = "127.0.0.1"
 DEFAULT_TCP_PORT = 9876
 DEFAULT_RUNTIME_DIR = "/run/p2m"
 
-STALE_S = 2.0
-"""Seconds without a visit of the main thread after which Blender counts as busy with work of its own."""
+INTERRUPT_PAUSE_S = 0.2
+"""Seconds between two interrupts of a command that goes on."""
 
+INTERRUPT_GRACE_S = 1.0
+"""Seconds after the first one from which a command counts as stuck."""
+
+KEPT_CALLS = 10
+"""How many calls the panel can list."""
+
+_RECENT_S = 600.0
 _READ_BYTES = 256 * 1024
 _RETRY_S = 0.5
 _FAREWELL_S = 3.0
@@ -80,119 +87,23 @@ class Settings:
         )
 
 
-@dataclass(frozen=True)
-class Activity:
-    """What the main thread is busy with.
+@dataclass
+class Call:
+    """One command that came, as the panel lists it.
 
     Attributes:
-        what: A command's name, or a few words for Blender's own work.
-        since: When it began, in seconds since the epoch.
+        name: The command.
+        client: Who sent it.
+        at: When it came, in seconds since the epoch.
+        seconds: How long its client waited for the outcome; None while it waits.
+        outcome: ``"done"``, the failure's type, or ``"cancelled"``; None while it waits.
     """
 
-    what: str
-    since: float
-
-    @property
-    def since_iso(self) -> str:
-        """When it began, as ISO 8601 in UTC."""
-        return datetime.fromtimestamp(self.since, UTC).isoformat(timespec="milliseconds")
-
-
-@dataclass(frozen=True)
-class _Job:
     name: str
-    work: Callable[[], Outcome]
-    future: Future[Outcome]
-
-
-class MainThread:
-    """The hand-over between the I/O thread and Blender's main thread.
-
-    Attributes:
-        file: Path of the open .blend file, None while it has none; written by the main thread.
-    """
-
-    def __init__(self) -> None:
-        self.file: str | None = None
-        self._jobs: queue.SimpleQueue[_Job] = queue.SimpleQueue()
-        self._running: Activity | None = None
-        self._visited: float | None = None
-        self._created = time.time()
-
-    def submit(self, name: str, work: Callable[[], Outcome]) -> Future[Outcome]:
-        """Queue work for the main thread (any thread).
-
-        Args:
-            name: The command's name, for `activity`.
-            work: What to run; it must not raise.
-
-        Returns:
-            The future outcome. Cancelling it before it runs withdraws the work.
-        """
-        job = _Job(name, work, Future())
-        self._jobs.put(job)
-        return job.future
-
-    def run_pending(self, budget_s: float = 0.03, linger_s: float = 0.002) -> int:
-        """Run queued work (main thread only).
-
-        Args:
-            budget_s: Seconds after which no further job is begun, so that Blender's window stays alive.
-            linger_s: Seconds to wait after a job for the next one: a client that sends one command after the other
-                need not wait for Blender's next turn each time.
-
-        Returns:
-            How many jobs ran.
-        """
-        started = time.monotonic()
-        self._visited = time.time()
-        done = 0
-        wait = 0.0
-        while True:
-            try:
-                job = self._jobs.get(timeout=wait) if wait > 0 else self._jobs.get_nowait()
-            except queue.Empty:
-                return done
-            done += self._run(job)
-            left = budget_s - (time.monotonic() - started)
-            if left <= 0:
-                return done
-            wait = min(linger_s, left)
-
-    @property
-    def in_command(self) -> bool:
-        """Whether the main thread is running a command now."""
-        return self._running is not None
-
-    def activity(self) -> Activity | None:
-        """Return what the main thread is busy with, None when it takes commands (any thread)."""
-        running = self._running
-        if running is not None:
-            return running
-        if self._visited is None:
-            return Activity("starting up", self._created)
-        if time.time() - self._visited > STALE_S:
-            return Activity("work of its own, such as a render or a dialog", self._visited)
-        return None
-
-    def _run(self, job: _Job) -> int:
-        if not job.future.set_running_or_notify_cancel():
-            return 0
-        self._running = Activity(job.name, time.time())
-        try:
-            outcome = job.work()
-        except BaseException as error:  # an interrupt between two commands' own code
-            job.future.set_result(Failure(f"Interrupted: {type(error).__name__}", type=type(error).__name__))
-            raise
-        finally:
-            self._visited = time.time()
-            self._running = None
-        job.future.set_result(outcome)
-        return 1
-
-
-main_thread = MainThread()
-"""The main thread of this process."""
+    client: str
+    at: float
+    seconds: float | None = None
+    outcome: str | None = None
 
 
 @dataclass(frozen=True)
@@ -203,15 +114,15 @@ class ServerState:
         tcp: ``host:port`` of the TCP socket, None while it is not open.
         unix: Path of the unix socket, None while it is not open.
         clients: Open connections.
-        last_call: The latest command's name.
-        last_call_at: When it came, in seconds since the epoch.
+        names: Who is connected by TCP now, or has sent a command in the last ten minutes.
+        calls: The latest calls, the newest first.
     """
 
     tcp: str | None
     unix: str | None
     clients: int
-    last_call: str | None
-    last_call_at: float | None
+    names: tuple[str, ...]
+    calls: tuple[Call, ...]
 
 
 class BlenderServer:
@@ -221,12 +132,14 @@ class BlenderServer:
         table: The commands.
         main: Where commands that touch Blender are handed over.
         settings: Addresses and waiting times.
+        access: What clients may do; everything by default.
     """
 
-    def __init__(self, table: CommandTable, main: MainThread, settings: Settings) -> None:
+    def __init__(self, table: CommandTable, main: MainThread, settings: Settings, access: Access | None = None) -> None:
         self._table = table
         self._main = main
         self._settings = settings
+        self._access = access or Access()
         self._thread: threading.Thread | None = None
         self._loop: asyncio.AbstractEventLoop | None = None
         self._stopping: asyncio.Event | None = None
@@ -235,7 +148,10 @@ class BlenderServer:
         self._unix: Path | None = None
         self._unix_inode = 0
         self._clients = 0
-        self._last_call: tuple[str, float] | None = None
+        self._peers: dict[object, str] = {}
+        self._calls: deque[Call] = deque(maxlen=KEPT_CALLS)
+        self._callers: dict[str, float] = {}
+        self._alarm: asyncio.Future[None] | None = None
 
     def start(self) -> None:
         """Start the thread and return at once. An address that is taken is tried again until it is free."""
@@ -259,13 +175,14 @@ class BlenderServer:
     @property
     def state(self) -> ServerState:
         """Where it listens and what happened last (any thread)."""
-        name, at = self._last_call or (None, None)
+        recent = time.time() - _RECENT_S
+        names = {*self._peers.copy().values(), *(name for name, at in self._callers.copy().items() if at > recent)}
         return ServerState(
             tcp=f"{self._tcp[0]}:{self._tcp[1]}" if self._tcp else None,
             unix=str(self._unix) if self._unix else None,
             clients=self._clients,
-            last_call=name,
-            last_call_at=at,
+            names=tuple(sorted(names)),
+            calls=tuple(reversed(self._calls.copy())),
         )
 
     @property
@@ -298,10 +215,11 @@ class BlenderServer:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
 
-    def _spawn(self, work: Any) -> None:
+    def _spawn(self, work: Any) -> asyncio.Task[None]:
         task: asyncio.Task[None] = asyncio.get_running_loop().create_task(work)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
+        return task
 
     async def _listen(self, kind: str, open_socket: Callable[[], Any]) -> None:
         """Open a listening socket, trying until it works, and keep it until cancelled."""
@@ -363,12 +281,15 @@ class BlenderServer:
     ) -> None:
         """Serve one connection until it closes or cannot be followed any more."""
         self._clients += 1
+        lane = object()
+        if peer := writer.get_extra_info("peername"):
+            self._peers[lane] = f"{peer[0]}, TCP"
         answering: set[asyncio.Task[None]] = set()
         slots = asyncio.Semaphore(1 if in_order else self._settings.max_parallel)
 
         async def answer(request: Request) -> None:
             try:
-                outcome = await self._outcome(request)
+                outcome = await self._outcome(request, lane)
                 writer.write(wire.encode(request.id, outcome))
                 await writer.drain()
             except ConnectionError as error:
@@ -412,6 +333,7 @@ class BlenderServer:
             raise
         finally:
             self._clients -= 1
+            self._peers.pop(lane, None)
             for task in answering:
                 task.cancel()
             writer.close()
@@ -432,7 +354,7 @@ class BlenderServer:
             raise StreamError("The connection ended in the middle of a message.")
         return data
 
-    async def _outcome(self, request: Request) -> Outcome:
+    async def _outcome(self, request: Request, lane: object) -> Outcome:
         """Find, check and run one command."""
         try:
             found = self._table.find(request.type)
@@ -440,32 +362,113 @@ class BlenderServer:
         except CommandError as error:
             return error.failure
         if found.off_main:
-            return found.run(request.params)
-        self._last_call = (found.name, time.time())
-        return await self._outcome_of_main(found, request)
-
-    async def _outcome_of_main(self, found: Command, request: Request) -> Outcome:
-        deadline_s = request.deadline_s or self._settings.deadline_s
-        future = self._main.submit(found.name, lambda: found.run(request.params))
-        waiter = asyncio.wrap_future(future)
+            return self._access.refusal(found, request.mode) or found.run(request.params)
+        call = self._note_call(found, request.client or self._peers.get(lane) or "a program")
+        outcome: Outcome | None = None
         try:
-            await asyncio.wait({waiter}, timeout=deadline_s)
-            if waiter.done():
-                return waiter.result()
-            return self._overdue(found.name, deadline_s, withdrawn=future.cancel())
+            outcome = self._access.refusal(found, request.mode) or await self._outcome_of_main(found, request, lane)
+            return outcome
         finally:
-            future.cancel()
+            call.seconds = time.time() - call.at
+            call.outcome = "cancelled" if outcome is None else outcome.type if isinstance(outcome, Failure) else "done"
+
+    def _note_call(self, found: Command, client: str) -> Call:
+        call = Call(found.name, client, time.time())
+        self._calls.append(call)
+        self._callers.pop(client, None)
+        self._callers[client] = call.at
+        while len(self._callers) > KEPT_CALLS:
+            del self._callers[next(iter(self._callers))]
+        return call
+
+    async def _outcome_of_main(self, found: Command, request: Request, lane: object) -> Outcome:
+        """Run a command on the main thread, and see to its deadline."""
+        if stuck := self._main.stuck():
+            return _busy(stuck, found.name)
+
+        def work() -> Outcome:  # a person may have paused agents while it waited
+            refused = self._access.refusal(found, request.mode)
+            return refused or found.run(request.params, self._table.around, self._main.interruptible)
+
+        loop = asyncio.get_running_loop()
+        deadline_s = request.deadline_s or self._settings.deadline_s
+        end = loop.time() + deadline_s
+        job = self._main.submit(found.name, work, lane)
+        waiter = asyncio.wrap_future(job.future)
+        why = "its client went away"
+        chase: asyncio.Task[None] | None = None
+        try:
+            while loop.time() < end:
+                alarm = self._alarm = self._alarm or loop.create_future()
+                news: set[asyncio.Future[Any]] = {waiter, alarm}
+                await asyncio.wait(news, timeout=end - loop.time(), return_when=asyncio.FIRST_COMPLETED)
+                if waiter.done():
+                    return waiter.result()
+                if alarm.done() and (stuck := self._main.stuck()) and job.future.cancel():
+                    return _busy(stuck, found.name)
+            if job.future.cancel():
+                return self._withdrawn(found.name, deadline_s)
+            why = (
+                f"{found.name} did not finish within {deadline_s:g} s and was interrupted; what it did until then stays"
+            )
+            job.window.interrupt(why)
+            await asyncio.wait({waiter}, timeout=INTERRUPT_PAUSE_S)
+            if not waiter.done():
+                chase = self._spawn(self._chase(job, why))
+                both: set[asyncio.Future[Any]] = {waiter, chase}
+                await asyncio.wait(both, return_when=asyncio.FIRST_COMPLETED)
+            return waiter.result() if waiter.done() else self._uninterrupted(found.name, deadline_s)
+        finally:
+            if chase is None and not job.future.cancel() and not job.future.done():
+                self._spawn(self._chase(job, why))
             waiter.cancel()
 
-    def _overdue(self, name: str, deadline_s: float, *, withdrawn: bool) -> Failure:
+    async def _chase(self, job: Job, why: str) -> None:
+        """Interrupt a running command again and again; return when it has ended or once it counts as stuck.
+
+        Stuck code is interrupted further on, by a task of its own: it may only have swallowed an interrupt.
+        """
+        loop = asyncio.get_running_loop()
+        end = loop.time() + INTERRUPT_GRACE_S
+        while not job.future.done():
+            job.window.interrupt(why)
+            await asyncio.sleep(INTERRUPT_PAUSE_S)
+            if loop.time() > end and not job.future.done():
+                self._main.mark_stuck(job)
+                if self._alarm is not None:
+                    self._alarm.set_result(None)
+                    self._alarm = None
+                self._spawn(self._pursue(job, why))
+                return
+
+    async def _pursue(self, job: Job, why: str) -> None:
+        while not job.future.done():
+            job.window.interrupt(why)
+            await asyncio.sleep(INTERRUPT_PAUSE_S)
+
+    def _withdrawn(self, name: str, deadline_s: float) -> Failure:
         activity = self._main.activity()
-        fate = (
-            f"{name} was not started within {deadline_s:g} s and has been withdrawn"
-            if withdrawn
-            else f"{name} did not finish within {deadline_s:g} s; it goes on, and its result will be dropped"
-        )
         reason = "" if activity is None else f"Blender is still busy with {activity.what} since {activity.since_iso}: "
+        fate = f"{name} was not started within {deadline_s:g} s and has been withdrawn"
         return Failure(reason + fate, type="DeadlineExceeded")
+
+    def _uninterrupted(self, name: str, deadline_s: float) -> Failure:
+        activity = self._main.activity()
+        since = "" if activity is None else f" It is busy since {activity.since_iso}."
+        return Failure(
+            f"{name} did not finish within {deadline_s:g} s and cannot be interrupted: Blender is in one long "
+            f"operation.{since} It goes on, and its result will be dropped. Wait for it, or end it with "
+            "restart_blender.",
+            type="DeadlineExceeded",
+        )
+
+
+def _busy(stuck: Activity, name: str) -> Failure:
+    return Failure(
+        f"Blender is busy with {stuck.what} since {stuck.since_iso}, beyond its deadline, and cannot be interrupted; "
+        f"{name} was not run. Wait and try again, or end it with restart_blender.",
+        type="Busy",
+    )
 
 
 async def _answers(path: Path) -> bool:

@@ -21,6 +21,9 @@ MAX_MESSAGE_BYTES = 64 * 1024 * 1024
 MAX_DEADLINE_S = 24 * 3600.0
 """Longest deadline a request may ask for, in seconds."""
 
+MAX_NAME_CHARS = 100
+"""Most characters of a client's name that are kept."""
+
 _HEADER = struct.Struct(">I")
 _BLANKS = re.compile(rb"[ \t\r\n]*+")
 _STRING_BODY = re.compile(rb'(?:[^"\\]++|\\.)*+', re.DOTALL)
@@ -54,12 +57,16 @@ class Request:
         params: Its parameters, not checked yet.
         id: What the reply repeats (unix wire only, None otherwise).
         deadline_s: Seconds the client gives Blender; None for the server's default.
+        mode: What the request may do at most (unix wire only; see `access.Mode`); None for this Blender's own mode.
+        client: Name of the program behind it, for people (unix wire only).
     """
 
     type: str
     params: dict[str, Any]
     id: Any = None
     deadline_s: float | None = None
+    mode: str | None = None
+    client: str | None = None
 
 
 @dataclass(frozen=True)
@@ -242,7 +249,14 @@ class FrameStream:
         message = _decode(raw)
         request_id = message.get("id")
         try:
-            return Request(_type_of(message), _params_of(message), request_id, _deadline_of(message))
+            return Request(
+                _type_of(message),
+                _params_of(message),
+                request_id,
+                _deadline_of(message),
+                _text_of(message, "mode"),
+                _text_of(message, "client"),
+            )
         except RequestError as error:
             raise RequestError(str(error), request_id) from None
 
@@ -302,6 +316,13 @@ def _deadline_of(message: dict[str, Any]) -> float | None:
     if not (math.isfinite(deadline) and 0 < deadline <= MAX_DEADLINE_S):
         raise RequestError(f'"deadline_s" must be above 0 and at most {MAX_DEADLINE_S:g} seconds, got {deadline}')
     return float(deadline)
+
+
+def _text_of(message: dict[str, Any], name: str) -> str | None:
+    text = message.get(name)
+    if text is None or isinstance(text, str):
+        return None if text is None else text[:MAX_NAME_CHARS]
+    raise RequestError(f'"{name}" must be a string, got {type(text).__name__}')
 
 
 def _dump(reply: dict[str, Any]) -> bytes:

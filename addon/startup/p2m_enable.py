@@ -5,6 +5,8 @@ It lies in ``startup/`` of a directory that ``BLENDER_SYSTEM_SCRIPTS`` names, so
 extension is enabled for the session only; preferences are not written. What disables it later (loading factory settings
 does) is undone within `WATCH_S`.
 
+``blender -b --python serve_headless.py`` (beside this directory) calls `serve_headless` for a Blender without a window.
+
 Whoever creates the file ``enable-addon`` in ``P2M_RUNTIME_DIR`` (``p2m-enable-addon`` does) has the extension's files
 read again and the extension enabled afresh.
 """
@@ -13,6 +15,7 @@ import logging
 import os
 import sys
 import time
+from importlib import import_module
 from pathlib import Path
 
 import addon_utils
@@ -39,6 +42,14 @@ def unregister() -> None:
     """Stop watching."""
     if bpy.app.timers.is_registered(_watch):
         bpy.app.timers.unregister(_watch)
+
+
+def serve_headless() -> None:
+    """Enable the extension in a Blender without a window and serve until the process ends."""
+    _watch()
+    if not _enabled():
+        raise SystemExit("The extension cannot be enabled; its error is above.")
+    import_module(f"{MODULE}.pump").serve_headless(_watch)
 
 
 def _watch() -> float:

@@ -18,6 +18,7 @@ from jupyter_server.auth.decorator import allow_unauthenticated
 from jupyter_server.base.handlers import JupyterHandler
 from tornado.web import stream_request_body
 
+from p2m_singleuser import modes
 from p2m_singleuser.bearer import RETRY_AFTER_S, Refused, authenticate
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 
@@ -28,7 +29,15 @@ ALLOWED_METHODS = "GET, POST, DELETE"
 
 _NO_TIMEOUT = aiohttp.ClientTimeout(total=None, sock_connect=5)
 _SERVER_ERROR = -32000
-_REQUEST_HEADERS = {"accept", "content-type", "last-event-id", "user-agent", "traceparent", "tracestate"}
+_REQUEST_HEADERS = {
+    "accept",
+    "content-type",
+    "last-event-id",
+    "traceparent",
+    "tracestate",
+    "user-agent",
+    modes.HEADER.lower(),
+}
 _RESPONSE_HEADERS = {"allow", "cache-control", "content-type", "retry-after"}
 _MCP_PREFIX = "mcp-"
 

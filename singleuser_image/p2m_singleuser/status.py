@@ -15,7 +15,7 @@ import aiohttp
 from jupyter_server.base.handlers import APIHandler
 from tornado import web
 
-from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable
+from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable, exits_of
 
 PROBE_S = 0.75
 """Seconds each of the probes may take."""
@@ -32,9 +32,11 @@ class StatusProbe:
 
     Args:
         runtime: Directory of ``blender.sock``, ``mcp.sock``, ``vnc.sock`` and ``blender-exits.json``.
+        headless: Whether Blender runs without a window, so that there is no desktop to wait for.
     """
 
-    def __init__(self, runtime: Path) -> None:
+    def __init__(self, runtime: Path, headless: bool = False) -> None:
+        self._headless = headless
         self._runtime = runtime
         self._link = BlenderLink(runtime / "blender.sock")
         self._facts: dict[str, Any] = {"version": "", "pid": 0, "file": None}
@@ -43,12 +45,17 @@ class StatusProbe:
     async def read(self) -> dict[str, Any]:
         """Return the status document."""
         blender, mcp = await asyncio.gather(self._blender(), self._mcp())
-        ui = {"state": "ready" if is_listening(self._runtime / "vnc.sock") else "down"}
-        ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] == "ready"
+        ui = {"state": self._ui()}
+        ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] != "down"
         return {"ready": ready, "blender": blender, "mcp": mcp, "ui": ui, "jobs": []}
 
+    def _ui(self) -> str:
+        if self._headless:
+            return "off"
+        return "ready" if is_listening(self._runtime / "vnc.sock") else "down"
+
     async def _blender(self) -> dict[str, Any]:
-        exits = _exits(self._runtime / "blender-exits.json")
+        exits = exits_of(self._runtime)
         not_yet = "restarting" if exits or self._answered_before else "starting"
         state, reason = not_yet, None
         try:
@@ -113,12 +120,3 @@ def is_listening(path: Path) -> bool:
     with Path("/proc/net/unix").open(encoding="utf-8", errors="surrogateescape") as table:
         columns = (line.split(maxsplit=7) for line in table)
         return any(len(row) == 8 and row[3] == _LISTENING and row[7].rstrip("\n") == str(path) for row in columns)
-
-
-def _exits(path: Path) -> dict[str, Any]:
-    """Return what Blender's supervisor wrote at its last exit; empty while it never exited."""
-    try:
-        exits = json.loads(path.read_bytes())
-    except (OSError, ValueError):
-        return {}
-    return exits if isinstance(exits, dict) else {}

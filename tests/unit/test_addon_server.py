@@ -12,19 +12,23 @@ from pathlib import Path
 
 import pytest
 
+from p2m_blender.access import Access, Mode
+from p2m_blender.mainthread import MainThread
 from p2m_blender.registry import CommandTable
-from p2m_blender.server import BlenderServer, MainThread, Settings
+from p2m_blender.server import BlenderServer, Settings
 from tests.support.waiting import wait_for
 
 
 class Blender:
     """A server, its commands, and a thread that stands for Blender's main thread."""
 
-    def __init__(self, folder: Path, **settings: object) -> None:
+    def __init__(self, folder: Path, mode: Mode = "full", **settings: object) -> None:
         self.main = MainThread()
+        self.access = Access(mode, folder / "agents-paused" if folder.is_dir() else None)
         self.folder = folder
         self.ran: list[object] = []
         self.free = threading.Event()
+        self.spinning = False
         self._over = threading.Event()
         table = CommandTable()
 
@@ -38,6 +42,15 @@ class Blender:
             self.free.wait(20)
             return "done"
 
+        @table.command("spin")
+        def spin() -> None:
+            while True:
+                self.spinning = True
+
+        @table.command("edit", kind="edit")
+        def edit() -> str:
+            return "edited"
+
         @table.command("large")
         def large(size: int) -> str:
             return "x" * size
@@ -47,7 +60,7 @@ class Blender:
             activity = self.main.activity()
             return None if activity is None else activity.what
 
-        self.server = BlenderServer(table, self.main, Settings(tcp_port=0, runtime_dir=folder, **settings))
+        self.server = BlenderServer(table, self.main, Settings(tcp_port=0, runtime_dir=folder, **settings), self.access)
         self.server.start()
         self._pumping = threading.Thread(target=self._pump, daemon=True)
         self._pumping.start()
@@ -263,8 +276,9 @@ def test_a_deadline_names_what_blender_is_busy_with_and_withdraws_what_waits(sta
     assert late["error"]["type"] == "DeadlineExceeded"
     assert "busy with block since 2" in late["message"]
     assert "withdrawn" in late["message"]
-    assert "block did not finish within 0.2 s" in stuck.reply()["message"]
+    assert "block did not finish within 0.2 s and cannot be interrupted" in stuck.reply()["message"]
     blender.free.set()
+    wait_for(lambda: not blender.main.in_command, 5, "the end of the command", interval=0.01)
     assert stuck.call("echo", value="next") == success("next")
     assert blender.ran == ["next"]
 
@@ -274,7 +288,7 @@ def test_what_a_vanished_unix_client_had_queued_does_not_run(blender):
     stuck.request("block")
     wait_for(lambda: blender.main.in_command, 5, "the command to start", interval=0.01)
     gone.request("echo", id=1, params={"value": "gone"})
-    wait_for(lambda: blender.server.state.last_call == "echo", 5, "the request to arrive", interval=0.01)
+    wait_for(lambda: blender.server.state.calls[0].name == "echo", 5, "the request to arrive", interval=0.01)
     gone._stream.close()
     gone.socket.close()
     wait_for(lambda: blender.server.state.clients == 1, 5, "the client to be gone", interval=0.01)
@@ -292,10 +306,10 @@ def test_before_its_first_visit_the_main_thread_counts_as_busy():
 
 
 def test_the_main_thread_is_free_once_a_long_command_has_its_outcome(monkeypatch):
-    monkeypatch.setattr("p2m_blender.server.STALE_S", 0.05)
+    monkeypatch.setattr("p2m_blender.mainthread.STALE_S", 0.05)
     main = MainThread()
     seen = []
-    main.submit("long", lambda: time.sleep(0.1)).add_done_callback(lambda _: seen.append(main.activity()))
+    main.submit("long", lambda: time.sleep(0.1)).future.add_done_callback(lambda _: seen.append(main.activity()))
     main.run_pending()
     assert seen == [None]
 
@@ -355,3 +369,134 @@ def test_stopping_closes_connections_and_frees_the_port(blender, folder):
 @pytest.mark.parametrize(("text", "port"), [("1234", 1234), ("0", 0), ("", 9876), ("x", 9876), ("70000", 9876)])
 def test_the_port_comes_from_the_environment(text, port):
     assert Settings.from_environment({"P2M_BLENDER_TCP_PORT": text}).tcp_port == port
+
+
+def test_python_code_beyond_its_deadline_is_interrupted_and_the_next_command_runs(blender):
+    client = blender.unix()
+    started = time.monotonic()
+    late = client.call("spin", id=1, deadline_s=0.2)
+    assert time.monotonic() - started < 1
+    assert late["error"]["type"] == "DeadlineExceeded"
+    assert "spin did not finish within 0.2 s and was interrupted" in late["message"]
+    assert client.call("echo", id=2, params={"value": "next"})["result"] == "next"
+
+
+def test_code_whose_client_goes_away_is_interrupted(blender):
+    gone = blender.unix()
+    gone.request("spin", id=1)
+    wait_for(lambda: blender.spinning, 5, "the command to start", interval=0.01)
+    gone._stream.close()
+    gone.socket.close()
+    wait_for(lambda: not blender.main.in_command, 5, "the interrupt", interval=0.01)
+    assert blender.server.state.calls[0].outcome == "cancelled"
+
+
+def test_a_stuck_command_is_reported_at_once_to_those_who_wait_and_those_who_come(blender):
+    stuck, waiting, coming = blender.unix(), blender.unix(), blender.tcp()
+    stuck.request("block", id=1, deadline_s=0.1)
+    wait_for(lambda: blender.main.in_command, 5, "the command to start", interval=0.01)
+    waiting.request("echo", id=2, params={"value": "waiting"})
+    assert "restart_blender" in stuck.reply()["message"]
+    answer = waiting.reply()
+    assert answer["error"]["type"] == "Busy"
+    assert "busy with block since 2" in answer["message"]
+    started = time.monotonic()
+    assert "restart_blender" in coming.call("echo", value="coming")["message"]
+    assert time.monotonic() - started < 0.5
+    blender.free.set()
+    wait_for(lambda: not blender.main.in_command, 5, "the end of the command", interval=0.01)
+    assert coming.call("echo", value="next") == success("next")
+    assert blender.ran == ["next"]
+
+
+def test_a_flood_of_one_client_does_not_hold_up_another(blender):
+    hold, flood, other = blender.tcp(), blender.unix(), blender.unix()
+    hold.request("block")
+    wait_for(lambda: blender.main.in_command, 5, "the command to start", interval=0.01)
+    for number in range(1000):
+        flood.request("echo", id=number, params={"value": number})
+    other.request("echo", id="other", params={"value": "other"})
+    wait_for(lambda: blender.server.state.calls[0].client != "", 5, "calls", interval=0.01)
+    wait_for(lambda: len(blender.main._lanes) == 2, 5, "both to wait", interval=0.01)
+    blender.free.set()
+    assert other.reply()["result"] == "other"
+    assert blender.ran.index("other") <= 2
+    assert [flood.reply()["result"] for _ in range(1000)] == list(range(1000))
+
+
+def test_thirty_two_clients_at_once_are_served_evenly(blender):
+    clients = [blender.unix() for _ in range(32)]
+    finished: list[float] = []
+
+    def work(client):
+        for number in range(50):
+            assert client.call("echo", id=number, params={"value": number})["result"] == number
+        finished.append(time.monotonic())
+
+    started = time.monotonic()
+    threads = [threading.Thread(target=work, args=(client,)) for client in clients]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    assert len(finished) == 32
+    assert (min(finished) - started) > 0.5 * (max(finished) - started)  # nobody was done long before the others
+
+
+def test_who_calls_and_how_it_ended_is_kept(blender):
+    unix = blender.unix()
+    unix.call("echo", id=1, client="Claude")
+    unix.call("large", id=2, params={"size": -1}, client="Claude")
+    blender.tcp().call("spin", nonsense=1)
+    state = blender.server.state
+    assert [(call.name, call.client, call.outcome) for call in state.calls] == [
+        ("large", "Claude", "done"),
+        ("echo", "Claude", "done"),
+    ]
+    assert "Claude" in state.names
+    for number in range(20):
+        unix.call("echo", id=number)
+    assert len(blender.server.state.calls) == 10
+
+
+@pytest.mark.parametrize(
+    ("own", "requested", "command", "refused"),
+    [
+        ("full", None, "edit", False),
+        ("full", "read-only", "edit", True),
+        ("full", "no-code", "edit", False),
+        ("read-only", "full", "edit", True),
+        ("read-only", None, "echo", False),
+        ("full", "wide", "echo", True),
+        ("full", "", "echo", True),
+    ],
+)
+def test_the_narrower_of_both_modes_counts(start, own, requested, command, refused):
+    answer = start(mode=own).unix().call(command, id=1, mode=requested)
+    assert answer.get("error", {}).get("type") == ("ModeRefused" if refused else None)
+
+
+def test_paused_agents_look_but_change_nothing_until_resumed_also_in_the_next_blender(folder, start):
+    blender = start()
+    client = blender.unix()
+    blender.access.pause()
+    answer = client.call("edit", id=1)
+    assert answer["error"]["type"] == "Paused"
+    assert "Resume" in answer["message"]
+    assert client.call("echo", id=2)["status"] == "success"
+    blender.close()
+    following = start()
+    assert following.unix().call("edit", id=3)["error"]["type"] == "Paused"
+    following.access.resume()
+    assert following.unix().call("edit", id=4)["result"] == "edited"
+
+
+def test_what_waited_when_agents_were_paused_does_not_run(blender):
+    hold, edit = blender.tcp(), blender.unix()
+    hold.request("block")
+    wait_for(lambda: blender.main.in_command, 5, "the command to start", interval=0.01)
+    edit.request("edit", id=1)
+    wait_for(lambda: blender.server.state.calls[0].name == "edit", 5, "the request", interval=0.01)
+    blender.access.pause()
+    blender.free.set()
+    assert edit.reply()["error"]["type"] == "Paused"

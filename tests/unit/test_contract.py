@@ -6,8 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from p2m_blender.mainthread import MainThread
 from p2m_blender.registry import CommandTable
-from p2m_blender.server import BlenderServer, MainThread
+from p2m_blender.server import BlenderServer
 from p2m_blender.server import Settings as ServerSettings
 from p2m_singleuser.link import BlenderError, BlenderLink
 from p2m_spawner import urls

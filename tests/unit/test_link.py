@@ -65,7 +65,7 @@ async def test_calls_run_at_the_same_time(blender: FakeBlender, link: BlenderLin
 
 
 async def test_no_socket_says_that_blender_is_starting(tmp_path: Path) -> None:
-    with pytest.raises(BlenderUnavailable, match=r"starting or restarting.*Try again in a few seconds"):
+    with pytest.raises(BlenderUnavailable, match=r"starting, try again in 3 s"):
         await BlenderLink(tmp_path / "nothing.sock").call("get_status")
 
 

@@ -26,6 +26,7 @@ from mcp import Client, MCPError
 from mcp.client.streamable_http import streamable_http_client
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
+from p2m_singleuser.mcp_server.app import TOPICS
 from p2m_singleuser.status import StatusProbe, is_listening
 from tests.unit.singleuser_fakes import FakeBlender, serving_mcp
 
@@ -39,6 +40,7 @@ TOKENS = {
     SERVERS_OWN: {"name": "ada", "kind": "user", "scopes": [ACCESS]},
     "bobs-token": {"name": "bob", "kind": "user", "scopes": ["access:servers!user=bob"]},
 }
+NUM_TOOLS = sum(len(topic.tools) for topic in TOPICS)
 LIST_TOOLS = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 
 
@@ -225,7 +227,7 @@ async def test_status_is_ready_when_all_three_are(
     assert reply.json() == {
         "ready": True,
         "blender": {"state": "ready", "version": "4.3.2", "pid": 42, "file": None, "restarts": 0, "reason": None},
-        "mcp": {"state": "ready", "num_tools": 4},
+        "mcp": {"state": "ready", "num_tools": NUM_TOOLS},
         "ui": {"state": "ready"},
         "jobs": [],
     }
@@ -372,13 +374,13 @@ async def test_preflight_gets_405(singleuser: Jupyter, http_client: httpx2.Async
 @generations
 async def test_tokens_with_access_open_it(singleuser: Jupyter, mcp: None, mode: str, token: str) -> None:
     async with connected(singleuser, mode, token) as client:
-        assert len((await client.list_tools()).tools) == 4
+        assert len((await client.list_tools()).tools) == NUM_TOOLS
 
 
 async def test_a_page_of_the_same_origin_may_use_it(singleuser: Jupyter, mcp: None) -> None:
     origin = singleuser.url.removesuffix("/user/ada/")
     async with connected(singleuser, "auto", Origin=origin) as client:
-        assert len((await client.list_tools()).tools) == 4
+        assert len((await client.list_tools()).tools) == NUM_TOOLS
 
 
 @generations
@@ -388,7 +390,7 @@ async def test_without_a_hub_the_servers_own_token_opens_it(
     for headers in ({}, bearer("wrong")):
         assert (await http_client.post(without_hub.mcp, json=LIST_TOOLS, headers=headers)).status_code == 401
     async with serving_mcp(without_hub.runtime), connected(without_hub, mode, "local-token") as client:
-        assert len((await client.list_tools()).tools) == 4
+        assert len((await client.list_tools()).tools) == NUM_TOOLS
 
 
 # --- what passes through it -------------------------------------------------------------------------------------------
@@ -432,7 +434,7 @@ async def test_a_cancelled_call_reaches_blender(
             await call
         async with asyncio.timeout(5):
             await blender.hung_up.wait()
-        assert len((await client.list_tools()).tools) == 4
+        assert len((await client.list_tools()).tools) == NUM_TOOLS
 
 
 @generations

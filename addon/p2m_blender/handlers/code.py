@@ -10,12 +10,14 @@ import sys
 import threading
 import traceback
 from collections.abc import Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from typing import Any, TextIO
 
 import bpy
 import mathutils
 
+from ..interrupt import Interrupted
+from ..mainthread import main_thread
 from ..registry import CommandError, command
 from ..wire import Failure
 
@@ -26,9 +28,9 @@ KEPT_CHARS = 1_000_000
 """Most characters of output that are returned; of more, the first and the last half of this."""
 
 
-@command("execute_code", kind="code")
+@command("execute_code", kind="code", tool="execute_blender_code", interruptible=False)
 def execute_code(code: str) -> dict[str, Any]:
-    """Run Python with ``bpy`` and ``mathutils`` at hand; the whole call is one undo step.
+    """Run Python with ``bpy`` and ``mathutils`` at hand.
 
     Args:
         code: Source of a module.
@@ -37,20 +39,20 @@ def execute_code(code: str) -> dict[str, Any]:
         ``executed`` (true), ``result`` (what was printed) and, if anything was, ``stderr``.
 
     Raises:
-        CommandError: The code raised, whatever it was, ``SystemExit`` too; with its traceback.
+        CommandError: The code raised, whatever it was, ``SystemExit`` too, or it was interrupted at its deadline; with
+            the traceback.
     """
     lines = code.splitlines(keepends=True)
     linecache.cache[FILENAME] = (len(code), None, lines, FILENAME)
     output, errors = Capture(), Capture()
     namespace: dict[str, Any] = {"__name__": "__main__", "bpy": bpy, "mathutils": mathutils}
     try:
-        with _in_window(), redirected("stdout", output), redirected("stderr", errors):
-            exec(compile(code, FILENAME, "exec", dont_inherit=True), namespace)  # noqa: S102 - what it is for
+        with redirected("stdout", output), redirected("stderr", errors):
+            program = compile(code, FILENAME, "exec", dont_inherit=True)
+            main_thread.interruptible(lambda: exec(program, namespace))  # noqa: S102 - what it is for
     except BaseException as error:  # noqa: BLE001 - whatever the code raises is an answer, and Blender lives
         failure = _describe(error, output.text())
         raise CommandError(failure.message, failure) from None
-    finally:
-        _push_undo_step()
     result: dict[str, Any] = {"executed": True, "result": output.text()}
     if complaints := errors.text():
         result["stderr"] = complaints
@@ -143,39 +145,10 @@ def redirected(stream: str, target: Any) -> Iterator[None]:
         setattr(sys, stream, usual)
 
 
-@contextmanager
-def _in_window() -> Iterator[None]:
-    """Run as if the person's 3D viewport were under the mouse, so that operators find their context.
-
-    The scene is evaluated first: the call before may have changed it in the same turn of Blender's loop.
-    """
-    with ExitStack() as stack:
-        window = next(iter(bpy.context.window_manager.windows), None)
-        if window is not None:
-            stack.enter_context(bpy.context.temp_override(window=window, **_viewport_of(window)))
-        bpy.context.view_layer.update()
-        yield
-
-
-def _viewport_of(window: Any) -> dict[str, Any]:
-    for area in window.screen.areas:
-        if area.type == "VIEW_3D":
-            for region in area.regions:
-                if region.type == "WINDOW":
-                    return {"area": area, "region": region}
-    return {}
-
-
-def _push_undo_step() -> None:
-    """Close the undo step, in a context of its own: the code may have loaded another file or closed the window."""
-    with _in_window():
-        if bpy.ops.ed.undo_push.poll():
-            bpy.ops.ed.undo_push(message="MCP: run code")
-
-
 def _describe(error: BaseException, output: str) -> Failure:
     """Return an exception with the traceback from the client's first line on."""
-    frames = error.__traceback__
+    interrupted = isinstance(error, Interrupted)
+    frames = error.__cause__.__traceback__ if interrupted and error.__cause__ else error.__traceback__
     while frames is not None and frames.tb_frame.f_code.co_filename != FILENAME:
         frames = frames.tb_next
     text = "".join(traceback.format_exception(type(error), error, frames))
@@ -183,6 +156,8 @@ def _describe(error: BaseException, output: str) -> Failure:
         message = str(error)
     except Exception:  # noqa: BLE001 - the client's own class, which may do anything
         message = "<its __str__ failed>"
+    if interrupted:
+        return Failure(message, type="DeadlineExceeded", traceback=text, output=output)
     if isinstance(error, SystemExit):
         message = f"the code called sys.exit({message}); Blender goes on"
     return Failure(message, type=type(error).__name__, traceback=text, output=output)

@@ -10,14 +10,16 @@ from typing import Any
 
 import bpy
 
+from ..access import access
+from ..mainthread import main_thread
 from ..registry import command, table
-from ..server import main_thread
 
 PROTOCOL_VERSION = 15
 """Revision of upstream's command set these answers keep to; its clients warn about lower ones."""
 
 _MANIFEST = tomllib.loads((Path(__file__).parents[1] / "blender_manifest.toml").read_text(encoding="utf-8"))
 _BLENDER_VERSION: str = bpy.app.version_string
+_BACKGROUND: bool = bpy.app.background
 
 
 @command("ping")
@@ -32,17 +34,23 @@ def get_status() -> dict[str, Any]:
 
     Returns:
         ``state`` ("ready" or "busy"), ``busy_since`` (ISO 8601, UTC; null when ready), ``busy_with`` (a command's name
-        or a few words; null when ready), ``version`` (of Blender), ``pid``, ``file`` (path of the open file; null when
-        it has none).
+        or a few words; null when ready), ``overdue`` (whether that is a command beyond its deadline which cannot be
+        interrupted), ``version`` (of Blender), ``pid``, ``file`` (path of the open file; null when it has none),
+        ``window`` (whether there is one), ``mode`` ("full", "no-code" or "read-only"), ``paused`` (whether a person
+        has paused agents).
     """
     activity = main_thread.activity()
     return {
         "state": "ready" if activity is None else "busy",
         "busy_since": None if activity is None else activity.since_iso,
         "busy_with": None if activity is None else activity.what,
+        "overdue": main_thread.stuck() is not None,
         "version": _BLENDER_VERSION.split()[0],
         "pid": os.getpid(),
         "file": main_thread.file,
+        "window": not _BACKGROUND,
+        "mode": access.mode,
+        "paused": access.paused,
     }
 
 

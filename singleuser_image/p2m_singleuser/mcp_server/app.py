@@ -14,9 +14,9 @@ from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES, prompts, resources
-from p2m_singleuser.mcp_server.tools import api, check, code, files, look, scene
+from p2m_singleuser.mcp_server.tools import api, check, code, files, look, scene, state
 
-TOPICS = (scene, look, files, check, api, code)
+TOPICS = (scene, look, files, check, api, code, state)
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
@@ -27,7 +27,8 @@ one scene. Lengths are in metres (Blender units), angles in radians, Z points up
 
 Start with get_scene_info, look with get_viewport_screenshot, and use execute_blender_code for what no other tool \
 does. Work in small steps and look at the result after each. An error carries Blender's own message and the \
-traceback of your code. "Blender is starting or restarting" passes by itself: repeat the call after a few seconds."""
+traceback of your code. "Blender is restarting" passes by itself: repeat the call after the seconds it names. \
+get_blender_status says what keeps Blender, and restart_blender is the way out when it hangs."""
 
 
 def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:

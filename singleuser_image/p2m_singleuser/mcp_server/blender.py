@@ -9,20 +9,23 @@ from typing import Any
 from mcp.server.mcpserver import Context
 from mcp.server.mcpserver.exceptions import ToolError
 
+from p2m_singleuser import modes
 from p2m_singleuser.link import (
     DEFAULT_DEADLINE_S,
     BlenderError,
     BlenderLink,
     BlenderTimeout,
     BlenderUnavailable,
+    Sender,
 )
 
 HEARTBEAT_S = 1.0
 """Seconds between progress notifications while Blender works on a command."""
 
-AFTER_TIMEOUT = (
-    "Wait, look at the scene with get_scene_info before you repeat the call, and split long work into steps."
-)
+AFTER_TIMEOUT = "Look at the scene with get_scene_info before you repeat the call, and split long work into steps."
+
+SAYS_ALL = {"Busy", "ModeRefused", "Paused"}
+"""Types of errors that say by themselves what to do next."""
 
 BlenderContext = Context[BlenderLink, Any]
 """What a tool's first parameter is: MCP's request context; its lifespan context is the link to Blender."""
@@ -40,7 +43,7 @@ async def ask(
     """Run one command in Blender for a tool and return its result.
 
     A client that asked for progress hears each `HEARTBEAT_S` that Blender is still at work. When the client cancels
-    the call, waiting ends at once.
+    the call, waiting ends at once and Blender interrupts the command.
 
     Args:
         ctx: The tool's context.
@@ -60,7 +63,7 @@ async def ask(
     if announce is not None:
         await ctx.report_progress(0, message=announce)
     started = time.monotonic()
-    call = asyncio.create_task(link.call(command, deadline_s=deadline_s, **params))
+    call = asyncio.create_task(link.call(command, deadline_s=deadline_s, sender=sender_of(ctx), **params))
     try:
         while not (await asyncio.wait([call], timeout=HEARTBEAT_S))[0]:
             elapsed = time.monotonic() - started
@@ -69,16 +72,29 @@ async def ask(
     except BlenderUnavailable as error:
         raise ToolError(str(error)) from error
     except BlenderTimeout as error:
-        raise ToolError(_sentences(str(error), AFTER_TIMEOUT)) from error
+        text = _sentences(str(error), AFTER_TIMEOUT)
+        raise ToolError(_report(text, error) if error.traceback else text) from error
     except BlenderError as error:
-        raise ToolError(_report(error) if error.traceback else _sentences(error.message, hint)) from error
+        if error.traceback:
+            raise ToolError(_report(f"{error.type}: {error.message}", error)) from error
+        raise ToolError(_sentences(error.message, "" if error.type in SAYS_ALL else hint)) from error
     finally:
         call.cancel()
 
 
-def _report(error: BlenderError) -> str:
-    """Return how an agent's code failed: type, message, traceback, and what it had printed."""
-    text = f"{error.type}: {error.message}\n\n{error.traceback.rstrip()}"
+def sender_of(ctx: BlenderContext) -> Sender:
+    """Return in which mode a request runs, and which program sent it."""
+    request = ctx.request_context.request
+    if request is None:
+        return Sender()
+    client = ctx.session.client_params
+    name = client.client_info.name if client is not None else request.headers.get("user-agent")
+    return Sender(modes.narrowest(request.headers.getlist(modes.HEADER)), name)
+
+
+def _report(what: str, error: BlenderError | BlenderTimeout) -> str:
+    """Return how an agent's code failed: what happened, traceback, and what it had printed."""
+    text = f"{what}\n\n{error.traceback.rstrip()}"
     return f"{text}\n\nPrinted before the error:\n{error.output}" if error.output else text
 
 

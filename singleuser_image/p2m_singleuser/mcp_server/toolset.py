@@ -40,6 +40,9 @@ class Toolset:
     def __init__(self) -> None:
         self._entries: list[tuple[Callable[..., Awaitable[Any]], dict[str, Any]]] = []
 
+    def __len__(self) -> int:
+        return len(self._entries)
+
     def tool(self, *, title: str, annotations: ToolAnnotations) -> Callable[[F], F]:
         """Return a decorator that adds a coroutine function to the topic.
 

@@ -29,13 +29,13 @@ async def execute_blender_code(
     code: Annotated[str, Field(description="Python source. `bpy` is there; print() what you want to see.")],
     timeout_s: Annotated[
         float,
-        Field(description="Seconds to wait for the code; it goes on after that.", gt=0, le=LONGEST_TIMEOUT_S),
+        Field(description="Seconds the code may take; after that it is interrupted.", gt=0, le=LONGEST_TIMEOUT_S),
     ] = DEFAULT_TIMEOUT_S,
 ) -> CodeResult:
     """Run Python code inside Blender and return what it printed.
 
-    The code runs in Blender's main thread with full access to bpy. If it fails, the error carries the exception and
-    the traceback with your lines. Prefer several short calls to one long script.
+    The code runs in Blender's main thread with full access to bpy. If it fails or takes too long, the error carries
+    the exception and the traceback with your lines. Prefer several short calls to one long script.
     """
     answer = await ask(ctx, "execute_code", deadline_s=timeout_s, announce="Blender runs the code", code=code)
     return CodeResult.model_validate(answer)
