@@ -142,6 +142,7 @@ async def test_a_file_is_saved_opened_and_never_overwritten_unasked(agent: Agent
     assert saved["open_file"] == saved["file"] == "deep/er/first.blend"
     assert saved["size"] > 1000
     assert (await agent.call("save_file"))["replaced"] is False
+    assert (await agent.call("get_file_summary"))["unsaved_changes"] is False
     await agent.cube("Second")
     assert "exists already" in await agent.refusal("save_file", path="deep/er/first.blend")
     copy = await agent.call("save_file", path="second.blend", copy=True)

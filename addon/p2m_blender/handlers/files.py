@@ -22,7 +22,7 @@ EXTERNAL = ("images", "libraries", "sounds", "fonts", "movieclips", "volumes", "
 """Collections of `bpy.data` whose data-blocks may be kept in files of their own."""
 
 
-@command("open_file", kind="edit", undo_step=False)
+@command("open_file", kind="edit", undo_step=False, interruptible=False)
 def open_file(path: str) -> dict[str, Any]:
     """Open a Blender file in the place of the present one. The window keeps its layout; scripts in it do not run.
 
@@ -56,7 +56,7 @@ def open_file(path: str) -> dict[str, Any]:
     }
 
 
-@command("save_file", kind="edit", undo_step=False)
+@command("save_file", kind="edit", undo_step=False, interruptible=False)
 def save_file(path: str | None = None, overwrite: bool = False, copy: bool = False) -> dict[str, Any]:
     """Save the open file.
 
