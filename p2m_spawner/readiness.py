@@ -64,7 +64,7 @@ def describe(status: Status | None) -> tuple[Stage, str]:
     blender = status["blender"]
     if blender["state"] == "restarting":
         return "blender", f"Blender ended and is being started again (restart {blender['restarts']}) …"
-    if status["ui"]["state"] != "ready":
+    if status["ui"]["state"] == "down":  # and not "off": a Blender without a window has none
         return "display", "Starting the display …"
     if blender["state"] not in ("ready", "busy"):
         return "blender", "Starting Blender …"

@@ -27,6 +27,7 @@ from mcp.client.streamable_http import streamable_http_client
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server.app import TOPICS
+from p2m_singleuser.modes import narrowest, why_no_change
 from p2m_singleuser.status import StatusProbe, is_listening
 from tests.unit.singleuser_fakes import FakeBlender, serving_mcp
 
@@ -526,3 +527,45 @@ async def test_calls_count_as_activity_and_status_polls_do_not(
     async with connected(singleuser, "auto") as client:
         await client.list_tools()
     assert await last_activity() > before
+
+
+# --- restart ----------------------------------------------------------------------------------------------------------
+
+
+async def test_a_restart_needs_a_token_or_a_cookie_with_its_xsrf_token(
+    without_hub: Jupyter, http_client: httpx2.AsyncClient
+) -> None:
+    url = f"{without_hub.url}p2m/restart-blender"
+    assert (await http_client.post(url)).status_code == 403
+    reply = await http_client.post(url, headers=bearer("local-token"))
+    assert (reply.status_code, reply.json()["error"]) == (503, "restart-failed")  # this machine has nothing to restart
+    async with httpx2.AsyncClient(timeout=30, follow_redirects=True) as browser:
+        page = (await browser.get(f"{without_hub.url}blender/?token=local-token")).text
+        token = page.split('name="p2m-xsrf" content="')[1].split('"')[0]
+        assert (await browser.post(url)).status_code == 403
+        assert (await browser.post(url, headers={"X-XSRFToken": token})).status_code == 503
+
+
+@pytest.mark.parametrize(
+    ("values", "mode"),
+    [
+        ([], None),
+        (["full"], "full"),
+        (["full", "read-only, no-code"], "read-only"),
+        (["no-code", "wide"], "wide"),
+        ([""], ""),
+    ],
+)
+def test_of_several_modes_the_narrowest_counts_and_an_unknown_one_stays_for_blender_to_refuse(
+    values: list[str], mode: str | None
+) -> None:
+    assert narrowest(values) == mode
+
+
+def test_what_goes_around_blender_keeps_to_mode_and_pause(tmp_path: Path) -> None:
+    assert why_no_change(None, {}, tmp_path) is None
+    assert why_no_change("no-code", {"P2M_MCP_MODE": "full"}, tmp_path) is None
+    assert "read-only" in str(why_no_change("full", {"P2M_MCP_MODE": "read-only"}, tmp_path))
+    assert "read-only" in str(why_no_change("read-only", {}, tmp_path))
+    (tmp_path / "agents-paused").touch()
+    assert "paused" in str(why_no_change(None, {}, tmp_path))
