@@ -504,6 +504,7 @@ def _types() -> Iterator[Entry]:
         for prop in struct.properties:
             if prop.identifier not in inherited:
                 yield Entry(f"{path}.{prop.identifier}", "property", prop.description or prop.name, about)
+        inherited.update(struct.properties.keys())  # where both have one name, Python sees the property
         for function in struct.functions:
             if function.identifier not in inherited:
                 yield Entry(f"{path}.{function.identifier}", "function", function.description, about)

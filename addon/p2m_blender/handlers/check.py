@@ -5,9 +5,11 @@ from __future__ import annotations
 
 import itertools
 import math
+import operator
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
+from functools import cached_property
 from typing import Any
 
 import bmesh
@@ -34,21 +36,21 @@ class _Part:
         faces: Its faces.
         closed: Whether each edge has two faces that agree on the outside.
         volume: Signed: negative when the faces look inwards.
-        low: Lowest corner of its box.
-        high: Highest corner.
     """
 
     faces: list[Any]
     closed: bool
     volume: float
-    low: Vector
-    high: Vector
+
+    @cached_property
+    def box(self) -> tuple[Vector, Vector]:
+        """Its lowest and its highest corner."""
+        return _box(vertex for face in self.faces for vertex in face.verts)
 
     def encloses(self, other: _Part) -> bool:
         """Return whether another part's box is inside this one's."""
-        return all(a < b for a, b in zip(self.low, other.low, strict=True)) and all(
-            a > b for a, b in zip(self.high, other.high, strict=True)
-        )
+        (low, high), (other_low, other_high) = self.box, other.box
+        return all(map(operator.lt, low, other_low)) and all(map(operator.gt, high, other_high))
 
 
 @command("check_mesh")
@@ -115,7 +117,7 @@ def _surface(item: Any) -> Iterator[Any]:
             raise CommandError(f"{item.name!r} is of type {item.type} and has no surface; check a mesh object.")
         surface.from_mesh(mesh)
         evaluated.to_mesh_clear()
-        surface.transform(item.matrix_world)
+        surface.transform(item.matrix_world.to_3x3().to_4x4())  # not moved: far from the origin digits are lost
         if item.matrix_world.determinant() < 0:  # mirrored: what looked outwards looks inwards now
             bmesh.ops.reverse_faces(surface, faces=surface.faces[:])
         surface.normal_update()
@@ -178,8 +180,7 @@ def _parts(surface: Any) -> Iterator[_Part]:
                         seen.add(face.index)
                         faces.append(face)
             position += 1
-        corners = [vertex.co for face in faces for vertex in face.verts]
-        yield _Part(faces, closed, _volume(faces), *_span(corners))
+        yield _Part(faces, closed, _volume(faces))
 
 
 def _volume(faces: Iterable[Any]) -> float:
@@ -214,11 +215,8 @@ def _flipped(surface: Any, parts: list[_Part]) -> int:
 
 
 def _box(vertices: Iterable[Any]) -> tuple[Vector, Vector]:
-    return _span([vertex.co for vertex in vertices])
-
-
-def _span(corners: list[Vector]) -> tuple[Vector, Vector]:
-    low, high = (Vector(map(pick, zip(*corners, strict=True))) for pick in (min, max))
+    along = list(zip(*(vertex.co for vertex in vertices), strict=True))
+    low, high = (Vector(map(pick, along)) for pick in (min, max))
     return low, high
 
 

@@ -155,7 +155,7 @@ def import_file(path: str, scale: float = 1.0) -> dict[str, Any]:
     }
 
 
-@command("export_file", kind="edit")
+@command("export_file", kind="edit", undo_step=False)
 def export_file(
     path: str,
     objects: list[str] | None = None,

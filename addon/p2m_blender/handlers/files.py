@@ -22,7 +22,7 @@ EXTERNAL = ("images", "libraries", "sounds", "fonts", "movieclips", "volumes", "
 """Collections of `bpy.data` whose data-blocks may be kept in files of their own."""
 
 
-@command("open_file", kind="edit")
+@command("open_file", kind="edit", undo_step=False, interruptible=False)
 def open_file(path: str) -> dict[str, Any]:
     """Open a Blender file in the place of the present one. The window keeps its layout; scripts in it do not run.
 
@@ -31,14 +31,14 @@ def open_file(path: str) -> dict[str, Any]:
 
     Returns:
         ``file`` (path of what is open now), ``previous_file`` (null when it had none), ``had_unsaved_changes``
-        (of the previous one), ``scene``, ``object_count``, ``missing_files`` (paths that the file names and that do
-        not exist).
+        (of the previous one; null without a window), ``scene``, ``object_count``, ``missing_files`` (paths that the
+        file names and that do not exist).
 
     Raises:
         CommandError: The path is not allowed, there is no such file, or Blender cannot read it.
     """
     source = file_to_read(path, BLEND)
-    previous, unsaved = bpy.data.filepath, bpy.data.is_dirty
+    previous, unsaved = bpy.data.filepath, _has_unsaved_changes()
     try:
         bpy.ops.wm.open_mainfile(filepath=str(source), load_ui=False, use_scripts=False, display_file_selector=False)
     except RuntimeError as error:
@@ -56,7 +56,7 @@ def open_file(path: str) -> dict[str, Any]:
     }
 
 
-@command("save_file", kind="edit")
+@command("save_file", kind="edit", undo_step=False, interruptible=False)
 def save_file(path: str | None = None, overwrite: bool = False, copy: bool = False) -> dict[str, Any]:
     """Save the open file.
 
@@ -98,16 +98,17 @@ def get_file_summary() -> dict[str, Any]:
 
     Returns:
         ``file`` (path, null when never saved), ``size`` (bytes on disk, null when there is no file),
-        ``unsaved_changes``, ``blender_version`` (running), ``file_version`` (of the Blender that saved it before it
-        was opened), ``data_blocks`` (number by kind, kinds that occur), ``unused`` (data-blocks that nothing uses),
-        ``scenes`` (names), ``libraries`` and ``images`` (at most `LONGEST_LIST` of each), ``missing_files``.
+        ``unsaved_changes`` (null without a window), ``blender_version`` (running), ``file_version`` (of the
+        Blender that saved it before it was opened), ``data_blocks`` (number by kind, kinds that occur), ``unused``
+        (data-blocks that nothing uses), ``scenes`` (names), ``libraries`` and ``images`` (at most `LONGEST_LIST` of
+        each), ``missing_files``.
     """
     path = Path(bpy.data.filepath) if bpy.data.filepath else None
     blocks = {kind: len(collection) for kind, collection in _collections() if len(collection)}
     return {
         "file": shown(path) if path else None,
         "size": path.stat().st_size if path and path.is_file() else None,
-        "unsaved_changes": bpy.data.is_dirty,
+        "unsaved_changes": _has_unsaved_changes(),
         "blender_version": bpy.app.version_string.split()[0],
         "file_version": ".".join(map(str, bpy.data.version)),
         "data_blocks": blocks,
@@ -123,6 +124,11 @@ def get_file_summary() -> dict[str, Any]:
         ],
         "missing_files": _missing_files(),
     }
+
+
+def _has_unsaved_changes() -> bool | None:
+    """Return whether there are changes that are not in the file; None without a window: Blender says yes always."""
+    return None if bpy.app.background else bpy.data.is_dirty
 
 
 def _collections() -> Iterator[tuple[str, Any]]:

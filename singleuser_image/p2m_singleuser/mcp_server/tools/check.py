@@ -81,7 +81,9 @@ class FileSummary(BaseModel):
 
     file: str | None = Field(description="The open file, relative to the home; null when it was never saved.")
     size: int | None = Field(description="Its size on disk in bytes; null when there is no file.")
-    unsaved_changes: bool = Field(description="Whether there are changes that are not in the file.")
+    unsaved_changes: bool | None = Field(
+        description="Whether there are changes that are not in the file; null when Blender runs without a window."
+    )
     blender_version: str = Field(description="Version of the Blender that runs.")
     file_version: str = Field(description="Version of the Blender that had saved the file before it was opened.")
     data_blocks: dict[str, int] = Field(

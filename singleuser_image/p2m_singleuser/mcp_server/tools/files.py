@@ -22,7 +22,9 @@ SHOWN_PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"
 LONG_WORK_S = 170.0
 """Seconds that reading or writing a large file may take."""
 
-Path = Annotated[str, Field(description="File in the user's home, relative to it, for instance models/chair.blend.")]
+HomePath = Annotated[
+    str, Field(description="File in the user's home, relative to it, for instance models/chair.blend.")
+]
 Overwrite = Annotated[bool, Field(description="Replace the file if it exists. False: an existing file is an error.")]
 
 LIST_HINT = "list_files shows the files there are."
@@ -34,8 +36,9 @@ class OpenedFile(BaseModel):
 
     file: str = Field(description="The open file, relative to the home.")
     previous_file: str | None = Field(description="What was open before; null when it had no file.")
-    had_unsaved_changes: bool = Field(
-        description="Whether what was open before had changes that were not saved; checkpoints bring them back."
+    had_unsaved_changes: bool | None = Field(
+        description="Whether what was open before had changes that were not saved; null when Blender runs without a "
+        "window, where it does not tell."
     )
     scene: str = Field(description="Name of the scene.")
     object_count: int = Field(description="Objects in the scene.")
@@ -101,7 +104,7 @@ class ExportResult(BaseModel):
 
 
 @tools.tool(title="Open file", annotations=REPLACES)
-async def open_file(ctx: BlenderContext, path: Path) -> OpenedFile:
+async def open_file(ctx: BlenderContext, path: HomePath) -> OpenedFile:
     """Open a .blend file of the user's home in the place of the present scene.
 
     Changes that were not saved are no reason to refuse: a checkpoint is made before. Scripts in the file do not run.
@@ -111,8 +114,9 @@ async def open_file(ctx: BlenderContext, path: Path) -> OpenedFile:
         ctx, "open_file", deadline_s=LONG_WORK_S, announce="Blender opens the file", hint=LIST_HINT, path=path
     )
     note = ""
-    if answer["had_unsaved_changes"]:
-        note = "What was open before had unsaved changes; list_checkpoints and restore_checkpoint bring them back."
+    if answer["had_unsaved_changes"] is not False:
+        had = "had" if answer["had_unsaved_changes"] else "may have had"
+        note = f"What was open before {had} unsaved changes; list_checkpoints and restore_checkpoint bring them back."
     return OpenedFile.model_validate({**answer, "note": note})
 
 
@@ -235,7 +239,7 @@ async def export_file(
 
 
 @tools.tool(title="Fetch file", annotations=READS)
-async def get_file(path: Path) -> ImageContent | EmbeddedResource:
+async def get_file(path: HomePath) -> ImageContent | EmbeddedResource:
     """Return a file's content: pictures as pictures, anything else as an embedded resource. At most 8 MB."""
     files = HomeFiles()
     try:
