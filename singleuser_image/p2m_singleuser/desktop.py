@@ -64,6 +64,7 @@ class DesktopHandler(JupyterHandler):
                 lab=url_path_join(self.base_url, "lab"),
                 assets=url_path_join(self.base_url, "blender/assets", assets_version()),
                 modules=modules(),
+                xsrf=self.xsrf_token,
             )
         )
 

@@ -5,7 +5,8 @@ Requests are ``{"id", "type", "params", "deadline_s"}``, replies ``{"id", "statu
 ``{"id", "status": "error", "message", "error": {"type", "traceback", "output"}}``.
 
 Each call has a connection of its own: closing it is how a caller that gives up tells Blender, which then drops the
-command if it has not begun.
+command if it has not begun and interrupts it if it has. Each begins with a ``get_status``, which the add-on answers at
+once while anything but its main thread works: no answer means that a single call into C keeps even that from working.
 """
 
 from __future__ import annotations
@@ -29,10 +30,16 @@ REPLY_GRACE_S = 2.0
 
 _READ_BUFFER_BYTES = 1024 * 1024
 _HEADER = struct.Struct(">I")
+HANG_S = 3.0
+"""Seconds without an answer to ``get_status`` after which a call ends with `BlenderTimeout`."""
+
 USUAL_START_S = 3
 """Seconds from the start of Blender's process until it answers, rounded up."""
 
 _DEADLINE_EXCEEDED = "DeadlineExceeded"
+_LIFE_ID, _CALL_ID = 0, 1
+_LIFE_REQUEST = json.dumps({"id": _LIFE_ID, "type": "get_status", "params": {}}).encode()
+_LIFE_SIGN = _HEADER.pack(len(_LIFE_REQUEST)) + _LIFE_REQUEST
 
 
 def runtime_dir() -> Path:
@@ -137,7 +144,7 @@ class BlenderLink:
                 the grace ended.
             BlenderError: The command failed, or a message is larger than `MAX_MESSAGE_BYTES`.
         """
-        message = {"id": 1, "type": type, "params": params, "deadline_s": deadline_s}
+        message = {"id": _CALL_ID, "type": type, "params": params, "deadline_s": deadline_s}
         message |= {name: value for name, value in vars(sender).items() if value is not None}
         request = json.dumps(message).encode()
         if len(request) > MAX_MESSAGE_BYTES:
@@ -159,18 +166,29 @@ class BlenderLink:
         except OSError as error:
             raise BlenderUnavailable(self._when_back()) from error
         try:
-            writer.write(_HEADER.pack(len(request)) + request)
-            await writer.drain()
-            (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
-            if length > MAX_MESSAGE_BYTES:
-                raise _too_large("Blender's reply", length)
-            return json.loads(await reader.readexactly(length))
+            writer.write(_LIFE_SIGN + _HEADER.pack(len(request)) + request)
+            reply = await self._first_reply(command, reader, writer)
+            while isinstance(reply, dict) and reply.get("id") == _LIFE_ID:
+                reply = await _read_reply(reader)
+            return reply
         except (ConnectionError, asyncio.IncompleteReadError) as error:
             raise BlenderUnavailable(f"Blender went away before it answered {command}. {self._when_back()}") from error
         except ValueError as error:
             raise BlenderError(f"Blender's reply is not JSON: {error}", type="ProtocolError") from error
         finally:
             writer.transport.abort()
+
+    async def _first_reply(self, command: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> Any:
+        """Return the first reply; it must come soon, whatever the command takes."""
+        try:
+            async with asyncio.timeout(HANG_S):
+                await writer.drain()
+                return await _read_reply(reader)
+        except TimeoutError:
+            raise BlenderTimeout(
+                f"Blender is busy with one operation that lets nothing else work, for {HANG_S:g} s at least; {command} "
+                "may not have been run. Wait and try again, or end it with restart_blender."
+            ) from None
 
     def _when_back(self) -> str:
         """Return what is known of Blender's next start, in a sentence."""
@@ -186,6 +204,13 @@ class BlenderLink:
         except (OSError, ValueError):
             delay = 0
         return f"Blender is {'re' if exits else ''}starting, try again in {delay + USUAL_START_S} s."
+
+
+async def _read_reply(reader: asyncio.StreamReader) -> Any:
+    (length,) = _HEADER.unpack(await reader.readexactly(_HEADER.size))
+    if length > MAX_MESSAGE_BYTES:
+        raise _too_large("Blender's reply", length)
+    return json.loads(await reader.readexactly(length))
 
 
 def exits_of(runtime: Path) -> dict[str, Any]:

@@ -32,7 +32,7 @@ class ObjectClient:
     def __exit__(self, *exc: object) -> None:
         self.socket.close()
 
-    def send(self, name: str, **params: object) -> None:
+    def send(self, name: str, /, **params: object) -> None:
         """Send a command and do not wait."""
         self.socket.sendall(json.dumps({"type": name, "params": params}).encode())
 
@@ -49,7 +49,7 @@ class ObjectClient:
                 raise ConnectionError(f"closed after {self._rest[:200]!r}")
             self._rest += data
 
-    def call(self, name: str, **params: object) -> dict[str, Any]:
+    def call(self, name: str, /, **params: object) -> dict[str, Any]:
         """Send a command and return its reply."""
         self.send(name, **params)
         return self.reply()

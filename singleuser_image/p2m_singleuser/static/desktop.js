@@ -2,6 +2,7 @@
 
 import { joinClipboards } from "./clipboard.js";
 import { joinFullScreen, joinOnScreenKeyboard } from "./keyboard.js";
+import { joinRestart } from "./restart.js";
 import { Screen, isBlank } from "./screen.js";
 import { ask, explain } from "./server.js";
 
@@ -9,6 +10,7 @@ const LOOK_MS = { waiting: 120, watching: 1000 };
 const ASK_MS = 1000;
 const BACK_OFF_S = [1, 2, 4, 8, 15];
 const SIGN_IN_AGAIN_MS = 30_000;
+const READ_MS = 5000;
 const STEADY_MS = 10_000; // a connection that lasted this long starts the back-off anew
 
 const $ = (id) => document.getElementById(id);
@@ -26,6 +28,7 @@ let retryTimer = 0;
 let askedAt = 0;
 let everSeen = false;
 let words = { message: "Blender is starting…", detail: "", link: null, waiting: true };
+let restarting = false;
 
 const current = () => (connected ? screen : null);
 const clipboard = joinClipboards({
@@ -36,6 +39,20 @@ const clipboard = joinClipboards({
   close: $("clipboard-close"),
 });
 joinFullScreen({ button: $("fullscreen"), current });
+joinRestart({
+  buttons: [$("restart"), $("restart-now")],
+  url: new URL("../p2m/restart-blender", here),
+  say(message, detail) {
+    restarting = true;
+    words = { message, detail, link: null, waiting: true };
+    draw();
+  },
+  done(ok) {
+    restarting = false;
+    askedAt = ok ? 0 : Date.now() + READ_MS; // time to read why not
+    retryNow();
+  },
+});
 joinOnScreenKeyboard({ button: $("keyboard"), keys: $("keys"), current });
 
 // The overlay
@@ -46,6 +63,7 @@ function draw() {
   setText($("message"), words.message);
   setText($("detail"), [words.detail, again].filter(Boolean).join(" "));
   $("retry").hidden = connected || !(again || (words.link === "home" && !words.waiting));
+  $("restart-now").hidden = restarting || !words.restart;
   $("overlay").classList.toggle("still", !words.waiting);
   const link = $("link");
   const target = { home: hubHome, "sign-in": location.href }[words.link] ?? "";
@@ -70,7 +88,7 @@ function showOverlay(visible) {
 }
 
 async function inquire() {
-  if (Date.now() - askedAt < ASK_MS) {
+  if (restarting || Date.now() - askedAt < ASK_MS) {
     return;
   }
   askedAt = Date.now();
@@ -161,7 +179,7 @@ function showTools(open) {
 $("handle").addEventListener("click", () => showTools($("tools").hidden));
 $("desktop").addEventListener("pointerdown", () => showTools(false), { capture: true });
 $("tools").addEventListener("click", (event) => {
-  if (event.target.closest("#fullscreen, #keyboard")) {
+  if (event.target.closest("#fullscreen, #keyboard, #restart")) {
     showTools(false);
   }
 });

@@ -36,8 +36,8 @@ export async function ask(url) {
 }
 
 /**
- * Put an answer into words: `message` (a heading), `detail` (a sentence), `link` (home, sign-in or null) and
- * `waiting` (whether it passes by itself).
+ * Put an answer into words: `message` (a heading), `detail` (a sentence), `link` (home, sign-in or null),
+ * `waiting` (whether it passes by itself) and, where that helps, `restart` (Blender can be restarted).
  */
 export function explain(answer) {
   switch (answer.kind) {
@@ -68,13 +68,22 @@ export function explain(answer) {
 
 function explainStatus({ blender = {}, ui = {} }) {
   const reason = blender.reason ?? "";
+  if (ui.state === "off") {
+    return {
+      message: "This Blender has no window",
+      detail: "It serves agents and notebooks only.",
+      link: "home",
+      waiting: false,
+    };
+  }
   switch (blender.state) {
     case "failed":
       return {
         message: "Blender cannot be started",
-        detail: reason || "It ended too often. Restart your server.",
+        detail: reason || "It ended too often.",
         link: "home",
         waiting: false,
+        restart: true,
       };
     case "restarting":
       return { message: "Blender is restarting…", detail: reason, link: null, waiting: true };
@@ -82,9 +91,10 @@ function explainStatus({ blender = {}, ui = {} }) {
     case "busy":
       return {
         message: ui.state === "down" ? "The desktop is starting…" : "Connecting to Blender…",
-        detail: "",
+        detail: blender.state === "busy" ? reason : "",
         link: null,
         waiting: true,
+        restart: blender.state === "busy",
       };
     default:
       return { message: "Blender is starting…", detail: "", link: null, waiting: true };
