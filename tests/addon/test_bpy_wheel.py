@@ -5,6 +5,9 @@ The image has one Blender, Debian's. The wheels have no window, so what needs on
 
 from __future__ import annotations
 
+import base64
+import io
+import json
 import os
 import platform
 import shutil
@@ -15,9 +18,11 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from p2m_singleuser.link import BlenderError, BlenderLink
 from tests.support.hub import ROOT
+from tests.support.pictures import colours, open_png
 from tests.support.waiting import wait_for
 
 VERSIONS = ("4.2.23", "5.0.1")
@@ -36,8 +41,14 @@ class Wheel:
         environment = {name: value for name, value in os.environ.items() if not name.startswith(("P2M_", "PYTHON"))}
         with self._log.open("w") as output:
             self._process = subprocess.Popen(
-                [installed(version), ROOT / "tests/addon/serve_in_bpy.py", home],
-                env={**environment, "HOME": str(home), "P2M_RUNTIME_DIR": str(home), "PYTHONPATH": str(ROOT / "addon")},
+                [installed(version), ROOT / "tests/addon/serve_in_bpy.py"],
+                env={
+                    **environment,
+                    "HOME": str(home),
+                    "P2M_BLENDER_TCP_PORT": "0",
+                    "P2M_RUNTIME_DIR": str(home),
+                    "PYTHONPATH": str(ROOT / "addon"),
+                },
                 stdout=output,
                 stderr=subprocess.STDOUT,
             )
@@ -163,39 +174,77 @@ bpy.context.view_layer.update()
 """
 SAMPLE = "bpy.data.objects['Sample']"
 
+NEW = "bpy.data.objects['SampleNew']"
+PRINCIPLED = f"{SAMPLE}.material_slots[0].material.node_tree.nodes['Principled BSDF'].inputs"
+MESHES = ("cube", "plane", "circle", "uv_sphere", "ico_sphere", "cylinder", "cone", "torus", "grid", "monkey")
+OTHERS = {"text": "FONT", "curve": "CURVE", "empty": "EMPTY", "light": "LIGHT", "camera": "CAMERA"}
+SETTINGS: dict[str, Params] = {"curve": {"settings": {"points": [[0, 0, 0], [1, 0, 0]]}}}
+TYPES = dict.fromkeys(MESHES, "MESH") | OTHERS
+MODIFIERS = ("SUBSURF", "BEVEL", "ARRAY", "MIRROR", "SOLIDIFY", "DECIMATE", "REMESH", "WEIGHTED_NORMAL")
+
 CHANGES: list[tuple[str, Params, str]] = [
     # A command, its parameters, and what is true of the scene of BOX afterwards.
-    ("create_object", {"type": "cube", "name": "SampleNew"}, "len(bpy.data.objects['SampleNew'].data.polygons) == 6"),
-    ("create_object", {"type": "text", "name": "SampleNew"}, "bpy.data.objects['SampleNew'].type == 'FONT'"),
-    ("create_object", {"type": "light", "name": "SampleNew"}, "bpy.data.objects['SampleNew'].type == 'LIGHT'"),
-    ("create_object", {"type": "camera", "name": "SampleNew"}, "bpy.data.objects['SampleNew'].type == 'CAMERA'"),
-    ("create_object", {"type": "empty", "name": "SampleNew"}, "bpy.data.objects['SampleNew'].type == 'EMPTY'"),
+    *(
+        ("create_object", {"type": type, "name": "SampleNew", **SETTINGS.get(type, {})}, f"{NEW}.type == {found!r}")
+        for type, found in TYPES.items()
+    ),
+    *(
+        ("add_modifier", {"name": "Sample", "type": type}, f"{SAMPLE}.modifiers[0].type == {type!r}")
+        for type in MODIFIERS
+    ),
     ("transform_object", {"name": "Sample", "location": [1, 2, 3]}, f"tuple({SAMPLE}.location) == (1, 2, 3)"),
     ("duplicate_object", {"name": "Sample"}, "sum(n.startswith('Sample') for n in bpy.data.objects.keys()) == 3"),
     ("delete_objects", {"names": ["Sample"]}, "'Sample' not in bpy.data.objects"),
     ("set_parent", {"children": ["SampleTwo"], "parent": "Sample"}, f"len({SAMPLE}.children) == 1"),
-    ("add_modifier", {"name": "Sample", "type": "SUBSURF"}, f"{SAMPLE}.modifiers[0].type == 'SUBSURF'"),
-    ("boolean", {"name": "Sample", "other": "SampleTwo", "operation": "difference"}, "True"),
-    ("set_material", {"name": "Sample", "base_color": [1, 0, 0]}, f"{SAMPLE}.material_slots[0].material is not None"),
-    ("set_world", {"color": [0, 0, 1]}, "bpy.context.scene.world is not None"),
-    ("frame_camera", {}, "bpy.context.scene.camera is not None"),
+    ("boolean", {"name": "Sample", "cutter": "SampleTwo"}, f"round({SAMPLE}.dimensions.x, 4) == 1"),
+    (
+        "set_material",
+        {"names": ["Sample"], "base_color": [1, 0, 0], "metallic": 0.5},
+        f"({PRINCIPLED}['Base Color'].default_value[1], {PRINCIPLED}['Metallic'].default_value) == (0, 0.5)",
+    ),
+    (
+        "set_material",
+        {"names": ["Sample"], "emission_color": [0, 1, 0], "emission_strength": 2.0, "alpha": 0.5},
+        f"({PRINCIPLED}['Emission Strength'].default_value, {PRINCIPLED}['Alpha'].default_value) == (2, 0.5)",
+    ),
+    (
+        "set_texture",
+        {"name": "Sample", "file": "picture.png"},
+        f"{PRINCIPLED}['Base Color'].links[0].from_node.image.size[0] == 8",
+    ),
+    (
+        "set_world",
+        {"color": [0, 0, 1], "strength": 2.0},
+        "bpy.context.scene.world.node_tree.nodes['Background'].inputs['Strength'].default_value == 2",
+    ),
+    ("frame_camera", {"view": "front"}, "bpy.context.scene.camera.matrix_world.translation.y < -1"),
 ]
 
 
+def needs(commands: set[str], *names: str) -> None:
+    if missing := sorted(set(names) - commands):
+        pytest.skip(f"no command {', '.join(missing)}")
+
+
 @pytest.mark.parametrize(
-    ("command", "params", "holds"), CHANGES, ids=lambda value: value if isinstance(value, str) else ""
+    ("command", "params", "holds"), CHANGES, ids=[f"{name}-{given.get('type', '')}" for name, given, _ in CHANGES]
 )
 async def test_a_change_is_in_the_scene_afterwards(blender: Wheel, command: str, params: Params, holds: str) -> None:
-    if command not in await commands_of(blender):
-        pytest.skip(f"no command {command} yet")
+    needs(await commands_of(blender), command)
+    (blender.home / "picture.png").write_bytes(picture())
     await blender.run(BOX)
     await blender.link.call(command, **params)
     assert await blender.run(f"print({holds})") == "True\n"
 
 
+def picture() -> bytes:
+    file = io.BytesIO()
+    Image.new("RGB", (8, 8), "red").save(file, "PNG")
+    return file.getvalue()
+
+
 async def test_a_cube_is_a_sound_mesh(blender: Wheel) -> None:
-    if "check_mesh" not in await commands_of(blender):
-        pytest.skip("no command check_mesh yet")
+    needs(await commands_of(blender), "check_mesh")
     await blender.run(BOX)
     report = await blender.link.call("check_mesh", name="Sample")
     assert report["manifold"] is True
@@ -204,11 +253,44 @@ async def test_a_cube_is_a_sound_mesh(blender: Wheel) -> None:
 
 @pytest.mark.parametrize("ending", ["glb", "obj", "stl", "ply", "fbx", "usd"])
 async def test_a_file_that_is_written_is_read_back(blender: Wheel, ending: str) -> None:
-    if "export_file" not in await commands_of(blender):
-        pytest.skip("no command export_file yet")
+    needs(await commands_of(blender), "export_file", "import_file")
     await blender.run(BOX)
     await blender.link.call("export_file", path=f"sample.{ending}", objects=["Sample"], overwrite=True)
     assert (blender.home / f"sample.{ending}").stat().st_size > 100
     before = int(await blender.run("print(len(bpy.data.objects))"))
     await blender.link.call("import_file", path=f"sample.{ending}")
     assert int(await blender.run("print(len(bpy.data.objects))")) > before
+
+
+async def test_pictures_are_rendered_without_a_window(blender: Wheel) -> None:
+    needs(await commands_of(blender), "look")
+    await blender.run(BOX)
+    for command, params in (("get_viewport_screenshot", {"view": "front"}), ("look", {"views": ["front", "top"]})):
+        answer = await blender.link.call(command, max_size=128, deadline_s=60, **params)
+        assert colours(open_png(base64.b64decode(answer["image_base64"]))) > 5, command
+
+
+async def test_a_checkpoint_brings_the_scene_back(blender: Wheel) -> None:
+    needs(await commands_of(blender), "create_checkpoint", "restore_checkpoint")
+    await blender.run(BOX)
+    made = await blender.link.call("create_checkpoint", label="before")
+    await blender.run(f"bpy.data.objects.remove({SAMPLE})")
+    await blender.link.call("restore_checkpoint", id=made["id"])
+    assert await blender.run("print('Sample' in bpy.data.objects)") == "True\n"
+
+
+async def test_a_file_is_saved_and_opened_again(blender: Wheel) -> None:
+    needs(await commands_of(blender), "save_file", "open_file")
+    await blender.run(BOX)
+    await blender.link.call("save_file", path="sample.blend", overwrite=True)
+    await blender.run(f"bpy.data.objects.remove({SAMPLE})")
+    await blender.link.call("open_file", path="sample.blend")
+    assert await blender.run("print('Sample' in bpy.data.objects)") == "True\n"
+
+
+async def test_what_this_version_of_bpy_offers_is_described(blender: Wheel) -> None:
+    needs(await commands_of(blender), "search_api", "describe_api")
+    found = await blender.link.call("search_api", query="bevel width", deadline_s=60)
+    assert found["results"]
+    described = await blender.link.call("describe_api", path="bpy.types.Object.location", deadline_s=60)
+    assert "location" in json.dumps(described).lower()
