@@ -221,16 +221,10 @@ CHANGES: list[tuple[str, Params, str]] = [
 ]
 
 
-def needs(commands: set[str], *names: str) -> None:
-    if missing := sorted(set(names) - commands):
-        pytest.skip(f"no command {', '.join(missing)}")
-
-
 @pytest.mark.parametrize(
     ("command", "params", "holds"), CHANGES, ids=[f"{name}-{given.get('type', '')}" for name, given, _ in CHANGES]
 )
 async def test_a_change_is_in_the_scene_afterwards(blender: Wheel, command: str, params: Params, holds: str) -> None:
-    needs(await commands_of(blender), command)
     (blender.home / "picture.png").write_bytes(picture())
     await blender.run(BOX)
     await blender.link.call(command, **params)
@@ -244,7 +238,6 @@ def picture() -> bytes:
 
 
 async def test_a_cube_is_a_sound_mesh(blender: Wheel) -> None:
-    needs(await commands_of(blender), "check_mesh")
     await blender.run(BOX)
     report = await blender.link.call("check_mesh", name="Sample")
     assert report["manifold"] is True
@@ -253,7 +246,6 @@ async def test_a_cube_is_a_sound_mesh(blender: Wheel) -> None:
 
 @pytest.mark.parametrize("ending", ["glb", "obj", "stl", "ply", "fbx", "usd"])
 async def test_a_file_that_is_written_is_read_back(blender: Wheel, ending: str) -> None:
-    needs(await commands_of(blender), "export_file", "import_file")
     await blender.run(BOX)
     await blender.link.call("export_file", path=f"sample.{ending}", objects=["Sample"], overwrite=True)
     assert (blender.home / f"sample.{ending}").stat().st_size > 100
@@ -263,7 +255,6 @@ async def test_a_file_that_is_written_is_read_back(blender: Wheel, ending: str) 
 
 
 async def test_pictures_are_rendered_without_a_window(blender: Wheel) -> None:
-    needs(await commands_of(blender), "look")
     await blender.run(BOX)
     for command, params in (("get_viewport_screenshot", {"view": "front"}), ("look", {"views": ["front", "top"]})):
         answer = await blender.link.call(command, max_size=128, deadline_s=60, **params)
@@ -271,7 +262,6 @@ async def test_pictures_are_rendered_without_a_window(blender: Wheel) -> None:
 
 
 async def test_a_checkpoint_brings_the_scene_back(blender: Wheel) -> None:
-    needs(await commands_of(blender), "create_checkpoint", "restore_checkpoint")
     await blender.run(BOX)
     made = await blender.link.call("create_checkpoint", label="before")
     await blender.run(f"bpy.data.objects.remove({SAMPLE})")
@@ -280,7 +270,6 @@ async def test_a_checkpoint_brings_the_scene_back(blender: Wheel) -> None:
 
 
 async def test_a_file_is_saved_and_opened_again(blender: Wheel) -> None:
-    needs(await commands_of(blender), "save_file", "open_file")
     await blender.run(BOX)
     await blender.link.call("save_file", path="sample.blend", overwrite=True)
     await blender.run(f"bpy.data.objects.remove({SAMPLE})")
@@ -289,7 +278,6 @@ async def test_a_file_is_saved_and_opened_again(blender: Wheel) -> None:
 
 
 async def test_what_this_version_of_bpy_offers_is_described(blender: Wheel) -> None:
-    needs(await commands_of(blender), "search_api", "describe_api")
     found = await blender.link.call("search_api", query="bevel width", deadline_s=60)
     assert found["results"]
     described = await blender.link.call("describe_api", path="bpy.types.Object.location", deadline_s=60)

@@ -126,6 +126,8 @@ async def test_stills_and_animations_are_files_and_pictures(blender: UserContain
             for job in (still, again, frames, film)
         }
         listed = (await ask(client, "list_jobs"))["jobs"]
+        (resource,) = (await client.read_resource(f"blender://jobs/{still['id']}")).contents
+    assert json.loads(resource.text)["state"] == "done"
     for result in results.values():
         text_of(result)
         job = result.structured_content

@@ -11,6 +11,9 @@ import bpy
 
 from ..registry import CommandError, command
 
+JOBS = Path.home().resolve() / ".p2m" / "jobs"
+"""Where render jobs have their files."""
+
 
 @command("save_render_copy")
 def save_render_copy(filepath: str) -> dict[str, Any]:
@@ -20,7 +23,7 @@ def save_render_copy(filepath: str) -> dict[str, Any]:
     and the person's preferences stay as they are.
 
     Args:
-        filepath: Absolute; ends in ``.blend``; must not exist, in a directory that does.
+        filepath: Absolute; ends in ``.blend``; below ``~/.p2m/jobs``; must not exist, in a directory that does.
 
     Returns:
         ``filepath``, ``bytes``, ``duration_s``, and of the current scene ``scene`` (name), ``has_camera``,
@@ -33,6 +36,8 @@ def save_render_copy(filepath: str) -> dict[str, Any]:
     path = Path(filepath)
     if not path.is_absolute() or path.suffix != ".blend":
         raise CommandError(f"save_render_copy: filepath must be absolute and end in .blend, got {filepath!r}")
+    if JOBS not in path.resolve().parents:  # looking at a scene is no licence to write anywhere
+        raise CommandError(f"save_render_copy: filepath must be below {JOBS}, got {filepath!r}")
     if path.exists():
         raise CommandError(f"save_render_copy: {filepath} exists already")
     started = time.monotonic()

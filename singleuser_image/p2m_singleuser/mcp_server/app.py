@@ -43,8 +43,11 @@ INSTRUCTIONS = """\
 You control a real Blender that a person can see in their browser at the same time; their changes and yours are in \
 one scene. Lengths are in metres (Blender units), angles in radians, Z points up.
 
-Start with get_scene_info, look with get_viewport_screenshot, and use execute_blender_code for what no other tool \
-does. Work in small steps and look at the result after each. An error carries Blender's own message and the \
+Start with get_scene_info and look at the scene with look or get_viewport_screenshot. There are tools to make, move \
+and shade objects, to render, to exchange files and to check meshes; use execute_blender_code for what no other tool \
+does, and search_api to find out how. Checkpoints are made before each change: restore_checkpoint takes one back.
+
+Work in small steps and look at the result after each. An error carries Blender's own message and the \
 traceback of your code. "Blender is restarting" passes by itself: repeat the call after the seconds it names. \
 get_blender_status says what keeps Blender, and restart_blender is the way out when it hangs."""
 

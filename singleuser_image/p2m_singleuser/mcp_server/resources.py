@@ -1,4 +1,4 @@
-"""The resources: the scene, its objects, a picture of the viewport and the user's files, by address."""
+"""The resources: the scene, its objects, a picture of the viewport, render jobs and the user's files, by address."""
 
 from __future__ import annotations
 
@@ -12,7 +12,9 @@ from mcp.server.mcpserver.exceptions import ResourceError, ResourceNotFoundError
 from mcp.server.mcpserver.resources import ResourceSecurity
 
 from p2m_singleuser.home_files import URI_PREFIX, HomeFileError, HomeFiles
+from p2m_singleuser.jobs import JobStore, NoSuchJob
 from p2m_singleuser.link import BlenderError, BlenderLink, BlenderLinkError
+from p2m_singleuser.mcp_server.renders import describe
 
 SCENE_OBJECTS = 1000
 """Most objects in the scene's resource; the tool get_scene_info has pages."""
@@ -59,6 +61,16 @@ def register(server: MCPServer[BlenderLink], link: BlenderLink) -> None:
         """A picture of the 3D viewport as the person sees it now."""
         answer = await ask("get_viewport_screenshot", max_size=PICTURE_PIXELS)
         return base64.b64decode(answer["image_base64"])
+
+    @server.resource("blender://jobs/{id}", title="Render job", mime_type=_JSON)
+    async def job(id: str) -> str:
+        """A render job: state, progress from 0 to 1, frames, times; the tool list_jobs lists them."""
+        store = JobStore()
+        try:
+            found = await asyncio.to_thread(store.get, id)
+        except NoSuchJob as error:
+            raise ResourceNotFoundError(str(error)) from error
+        return describe(store, found).model_dump_json()
 
     async def file(path: str) -> bytes:
         """A file of the user's home, at most 8 MB; the tool list_files lists them."""
