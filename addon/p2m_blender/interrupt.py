@@ -4,7 +4,7 @@
 CPython can raise an exception in another thread (``PyThreadState_SetAsyncExc``), at any of its next bytecodes. `Window`
 keeps that inside the code it was meant for: once the code is over nothing is sent any more, and what was sent and has
 not arrived is taken back. It relies on CPython delivering such exceptions only at function calls, function entries and
-backward jumps, so a handler's first plain assignments are safe.
+backward jumps: plain assignments and entering a ``try`` are safe, calling a function outside of one is not.
 """
 
 from __future__ import annotations
@@ -79,17 +79,30 @@ class Window:
             self._open = True
             result = work()
             self._open = False
-        except BaseException as error:
-            self._open = False  # first of all: from here on at most one more interrupt is on its way
-            self._close()
-            if isinstance(error, Interrupt):
-                raise Interrupted(self.reason or "interrupted") from error
-            raise
-        self._close()
-        return result
+        except BaseException as error:  # noqa: BLE001 - raised again below, once no interrupt can follow
+            self._open = False
+            caught: BaseException | None = error
+        else:
+            caught = None
+        # After `_open` was cleared at most two more can arrive: one that was pending, and one that was being sent.
+        try:
+            self._take_back()
+        except Interrupt:
+            try:
+                self._take_back()
+            except Interrupt:
+                self._take_back()
+        if caught is None:
+            return result
+        try:
+            if isinstance(caught, Interrupt):
+                raise Interrupted(self.reason or "interrupted") from caught
+            raise caught
+        finally:
+            del caught  # its traceback refers to this frame
 
     def interrupt(self, reason: str) -> None:
-        """Interrupt the code if it runs now (any other thread). Code may swallow it; then call this again.
+        """Interrupt the code if it runs now (one other thread). Code may swallow it; then call this again.
 
         Args:
             reason: A sentence for the client.
@@ -103,12 +116,6 @@ class Window:
                     signal.pthread_kill(self._thread, WAKE_SIGNAL)
         finally:
             self._sending = False
-
-    def _close(self) -> None:
-        try:
-            self._take_back()
-        except Interrupt:  # it arrived meanwhile, and no other can follow
-            self._take_back()
 
     def _take_back(self) -> None:
         while self._sending:
