@@ -4,9 +4,12 @@ import asyncio
 import time
 from collections.abc import Callable, Iterator
 
+import httpx2
 import pytest
 import requests
 from hypothesis import HealthCheck, given, settings
+from mcp import Client
+from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
 
 from tests.support.blenders import ObjectClient, RunningBlender, running_blender
@@ -193,14 +196,11 @@ def test_the_panels_draw(windowed: RunningBlender, panel: str):
 
 
 async def test_the_mode_of_the_request_or_of_the_container_refuses(headless: RunningBlender):
-    import httpx2
-    from mcp import Client
-    from mcp.client.streamable_http import streamable_http_client
-
     for mode, tool_name, words in (
         ("no-code", "execute_blender_code", "the mode here is no-code"),
         ("read-only", "execute_blender_code", "the mode here is read-only"),
         ("read-only", "restart_blender", "The mode here is read-only"),
+        ("read-only", "start_render", "The mode here is read-only"),
     ):
         headers = headless.headers | {"X-P2M-Mode": mode}
         async with (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import os
 import time
 from typing import Any
 
@@ -90,6 +91,21 @@ def sender_of(ctx: BlenderContext) -> Sender:
     client = ctx.session.client_params
     name = client.client_info.name if client is not None else request.headers.get("user-agent")
     return Sender(modes.narrowest(request.headers.getlist(modes.HEADER)), name)
+
+
+def need_leave_to_change(ctx: BlenderContext, what: str) -> None:
+    """Stop a tool that changes something without a command of Blender's, which asks by itself.
+
+    Args:
+        ctx: The tool's context.
+        what: What does not happen then, as the beginning of a sentence.
+
+    Raises:
+        ToolError: The request's mode, this container's, or a person's pause forbids it.
+    """
+    runtime = ctx.request_context.lifespan_context.path.parent
+    if refused := modes.why_no_change(sender_of(ctx).mode, os.environ, runtime):
+        raise ToolError(f"{what}. {refused}")
 
 
 def _report(what: str, error: BlenderError | BlenderTimeout) -> str:

@@ -12,7 +12,7 @@ from mcp_types import CallToolResult, ImageContent, TextContent
 from pydantic import BaseModel, Field
 
 from p2m_singleuser.jobs import Job, JobStore
-from p2m_singleuser.mcp_server.blender import BlenderContext
+from p2m_singleuser.mcp_server.blender import BlenderContext, need_leave_to_change
 from p2m_singleuser.mcp_server.renders import (
     Engine,
     Format,
@@ -129,6 +129,7 @@ async def start_render(
     The job goes on when you disconnect and when Blender is restarted; one renders at a time, the others wait. get_job
     tells how far it is and, at the end, returns the picture. The person goes on working meanwhile.
     """
+    need_leave_to_change(ctx, "Nothing was rendered")
     if format == "mp4" and not animation:
         raise ToolError("mp4 is for animations. Set animation, or choose png, jpeg or exr.")
     job = await submit(
@@ -171,6 +172,7 @@ async def list_jobs(ctx: BlenderContext) -> JobList:
 @tools.tool(title="Cancel a render", annotations=REPLACES)
 async def cancel_job(ctx: BlenderContext, id: JobId) -> RenderJob:
     """End a render that runs or waits. Frames that are finished stay; one that has ended already is left alone."""
+    need_leave_to_change(ctx, "The render goes on")
     store = JobStore()
     if find(store, id).active:
         store.cancel(id)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from typing import Literal
 
 from mcp.server.mcpserver.exceptions import ToolError
@@ -10,14 +9,25 @@ from pydantic import BaseModel, Field
 
 from p2m_singleuser import restart
 from p2m_singleuser.link import BlenderTimeout, BlenderUnavailable, exits_of
-from p2m_singleuser.mcp_server.blender import BlenderContext, sender_of
+from p2m_singleuser.mcp_server.blender import BlenderContext, need_leave_to_change, sender_of
 from p2m_singleuser.mcp_server.toolset import CHANGES_ANYTHING, READS, Toolset
-from p2m_singleuser.modes import why_no_change
 
 tools = Toolset()
 
 PROBE_S = 2.0
 STEPS = 4
+
+
+class SessionFacts(BaseModel):
+    """How well the person's work is kept."""
+
+    state: Literal["ok", "backing off", "failed", "off"] = Field(
+        description="ok: saved within seconds of each change. backing off: the scene is large and saved less often. "
+        "failed: the last save did not succeed. off: nothing is saved by itself."
+    )
+    saved_at: str | None = Field(description="When it was saved last, ISO 8601 in UTC; null while it never was.")
+    reason: str | None = Field(description="A sentence; null when all is well.")
+    notice: str | None = Field(description="What the start of this Blender brought back; null if nothing.")
 
 
 class BlenderStatus(BaseModel):
@@ -41,6 +51,9 @@ class BlenderStatus(BaseModel):
         default=None, description="Widest mode of this Blender: full, no-code or read-only. Yours may be narrower."
     )
     paused: bool = Field(default=False, description="True: a person has paused agents; only looking works.")
+    session: SessionFacts | None = Field(
+        default=None, description="Saving of unsaved work; null while Blender does not answer."
+    )
     restarts: int = Field(default=0, description="How often Blender ended since the server started (count).")
 
 
@@ -79,8 +92,7 @@ async def restart_blender(ctx: BlenderContext) -> RestartResult:
     still save, the session is saved before.
     """
     link = ctx.request_context.lifespan_context
-    if refused := why_no_change(sender_of(ctx).mode, os.environ, link.path.parent):
-        raise ToolError(f"Blender was not restarted. {refused}")
+    need_leave_to_change(ctx, "Blender was not restarted")
     step = 0
 
     async def say(sentence: str) -> None:
