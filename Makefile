@@ -26,7 +26,8 @@ test:  ## Install what the tests need, check the code, run all tests
 	@singleuser_image/build
 	@deploy/lint
 	@echo "==> tests: $(TESTS)"
-	@pytest --durations=15 $(TESTS)
+	@pytest -n 2 --dist loadfile --durations=15 --ignore tests/e2e/test_benchmark.py $(TESTS)
+	@pytest -q tests/e2e/test_benchmark.py
 
 pictures:  ## Take the README's pictures anew, into docs/img
 	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py

@@ -1,6 +1,9 @@
 """The network of the users' containers: a bridge on which they reach the hub, and not each other."""
 
+from http import HTTPStatus
+
 import docker
+from docker.errors import APIError
 
 ICC_OPTION = "com.docker.network.bridge.enable_icc"
 
@@ -23,12 +26,16 @@ def ensure_network(client: docker.APIClient, name: str) -> str:
     """
     found = [network for network in client.networks(names=[name]) if network["Name"] == name]
     if not found:
-        client.create_network(
-            name,
-            driver="bridge",
-            options={ICC_OPTION: "false"},
-            labels={"p2m.network": name},
-            check_duplicate=True,
-        )
+        try:
+            client.create_network(
+                name,
+                driver="bridge",
+                options={ICC_OPTION: "false"},
+                labels={"p2m.network": name},
+                check_duplicate=True,
+            )
+        except APIError as error:
+            if error.status_code != HTTPStatus.CONFLICT:  # another hub was faster
+                raise
     pools = client.inspect_network(name)["IPAM"]["Config"] or []
     return next((pool["Gateway"] for pool in pools if "Gateway" in pool), "")

@@ -94,10 +94,12 @@ class Hub:
 
     def down(self) -> None:
         """Stop hub and containers as `make down` does, then remove the volumes of the people of this test."""
-        subprocess.run(["deploy/hub", "down"], cwd=ROOT, env=self.environment, check=True, timeout=120)
-        if self.process:
-            self.process.terminate()  # a hub that deploy/hub did not start
-            self.process.wait(30)
+        try:
+            subprocess.run(["deploy/hub", "down"], cwd=ROOT, env=self.environment, check=True, timeout=120)
+        finally:
+            if self.process:
+                self.process.terminate()  # a hub that deploy/hub did not start
+                self.process.wait(30)
         engine = docker.from_env()
         for person in self.people:
             with contextlib.suppress(docker.errors.NotFound):
