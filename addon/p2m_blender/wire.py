@@ -247,7 +247,7 @@ class FrameStream:
         raw = bytes(buffer[_HEADER.size : end])
         del buffer[:end]
         message = _decode(raw)
-        request_id = message.get("id")
+        request_id = _id_of(message)
         try:
             return Request(
                 _type_of(message),
@@ -289,6 +289,16 @@ def _decode(raw: bytes) -> dict[str, Any]:
     if not isinstance(message, dict):
         raise RequestError(f"Expected a JSON object, got {type(message).__name__}")
     return message
+
+
+def _id_of(message: dict[str, Any]) -> Any:
+    """Return the id, if a reply can carry it: Python reads NaN and 1e999, which are no JSON (RFC 8259, section 6)."""
+    request_id = message.get("id")
+    try:
+        json.dumps(request_id, allow_nan=False)
+    except (ValueError, RecursionError):
+        raise RequestError('"id" must be a JSON value; NaN and infinite numbers are none') from None
+    return request_id
 
 
 def _type_of(message: dict[str, Any]) -> str:

@@ -106,6 +106,19 @@ def wheel(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFacto
         running.stop()
 
 
+@pytest.fixture(params=VERSIONS)
+def another_blender(request: pytest.FixtureRequest, tmp_path: Path, failed: Callable[[], bool]) -> Iterator[Wheel]:
+    """A Blender for one test that draws: the 4.2 wheel may end without a word after EGL has refused it a context."""
+    running = Wheel(request.param, tmp_path)
+    try:
+        running.wait_until_it_listens()
+        yield running
+        if failed():
+            print(running.log())
+    finally:
+        running.stop()
+
+
 @pytest.fixture
 def blender(wheel: Wheel, failed: Callable[[], bool]) -> Iterator[Wheel]:
     yield wheel
@@ -146,6 +159,7 @@ async def test_code_prints_and_fails_as_in_a_window(blender: Wheel) -> None:
 async def test_every_command_that_looks_and_needs_nothing_answers_or_says_why_not(blender: Wheel) -> None:
     """What raises anything but a `CommandError` meets an interface that this Blender does not have."""
     looks = [name for name in sorted(await commands_of(blender)) if name.startswith(("get_", "list_"))]
+    looks.remove("get_viewport_screenshot")  # a test of its own, in a process of its own
     assert "get_scene_info" in looks
     wrong = {}
     for name in looks:
@@ -254,7 +268,8 @@ async def test_a_file_that_is_written_is_read_back(blender: Wheel, ending: str) 
     assert int(await blender.run("print(len(bpy.data.objects))")) > before
 
 
-async def test_pictures_are_rendered_without_a_window(blender: Wheel) -> None:
+async def test_pictures_are_rendered_without_a_window(another_blender: Wheel) -> None:
+    blender = another_blender
     await blender.run(BOX)
     for command, params in (("get_viewport_screenshot", {"view": "front"}), ("look", {"views": ["front", "top"]})):
         answer = await blender.link.call(command, max_size=128, deadline_s=60, **params)

@@ -1,8 +1,10 @@
 """singleuser_image/build: a build that fails changes nothing, and says why."""
 
 import os
+import shutil
 import signal
 import subprocess
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -21,8 +23,9 @@ def small_engine(tmp_path: Path, tiny_disk: Path) -> Iterator[str]:
 
     It has a network namespace of its own: `--bridge none` removes docker0, which is the other engine's.
     """
-    address = f"unix://{tmp_path}/docker.sock"
-    log = tmp_path / "dockerd.log"
+    folder = Path(tempfile.mkdtemp(prefix="p2m-"))  # tmp_path would be too long for the name of a socket
+    address = f"unix://{folder}/docker.sock"
+    log = folder / "dockerd.log"
     with log.open("wb") as output:
         daemon = subprocess.Popen(
             [
@@ -35,9 +38,9 @@ def small_engine(tmp_path: Path, tiny_disk: Path) -> Iterator[str]:
                     "--data-root",
                     tiny_disk / "data",
                     "--exec-root",
-                    tmp_path / "exec",
+                    folder / "exec",
                 ),
-                *("--pidfile", tmp_path / "docker.pid", "--bridge", "none", "--iptables=false"),
+                *("--pidfile", folder / "docker.pid", "--bridge", "none", "--iptables=false"),
             ],
             stdout=output,
             stderr=output,
@@ -54,6 +57,7 @@ def small_engine(tmp_path: Path, tiny_disk: Path) -> Iterator[str]:
     finally:
         daemon.terminate()
         daemon.wait(timeout=20)
+        shutil.rmtree(folder)
 
 
 def image_id(run: Run, name: str) -> str:

@@ -56,7 +56,7 @@ def objects(container: UserContainer) -> list[str]:
 
 def state_once_changed(container: UserContainer) -> tuple[str, list[str]]:
     """The open file's path and the objects, once the window's title says that there is something to save."""
-    wait_until("the scene counts as changed", lambda: title(container).split('"')[1].startswith("* "), deadline=5)
+    wait_until("the scene counts as changed", lambda: '= "* ' in title(container), deadline=5)
     name, _, found = json.loads(run(container, STATE))
     return name, found
 

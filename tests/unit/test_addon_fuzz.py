@@ -57,7 +57,7 @@ def folder() -> Iterator[Path]:
     wait_for(lambda: server.state.tcp and server.state.unix, 5, "both sockets", interval=0.01)
     (path / "port").write_text(str(server.tcp_address[1]))
     yield path
-    assert server.state.clients == 0
+    wait_for(lambda: server.state.clients == 0, 10, "the end of all conversations")
     server.stop()
     over.set()
     pumping.join(5)
