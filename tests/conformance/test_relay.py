@@ -12,8 +12,9 @@ import pytest
 from tests.conformance.fixture_server import fixture_app
 from tests.conformance.forwarder import forwarder
 from tests.conformance.suites import ACTIVE_RELEASED, REQUIRED_BY_2025_11_25, Suite
+from tests.support.ports import free_port
 from tests.unit.singleuser_fakes import serving
-from tests.unit.test_server_extension import Jupyter, free_port, running
+from tests.unit.test_server_extension import Jupyter, running
 
 TOKEN = "token-of-the-relay-tests"
 

@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.support.ports import free_port
+
 from .conftest import ROOT, Run, is_one_sentence, needs_root, wait_until
 
 
@@ -21,12 +23,6 @@ def settings(tmp_path: Path) -> dict[str, str]:
     """State and ports of a hub of our own."""
     names = ("P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT")
     return {"P2M_STATE": str(tmp_path / "state"), **{name: str(free_port()) for name in names}}
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("", 0))
-        return int(probe.getsockname()[1])
 
 
 @pytest.mark.parametrize("name", ["P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT"])

@@ -7,7 +7,6 @@ import contextlib
 import http.server
 import json
 import os
-import socket
 import subprocess
 import sys
 import threading
@@ -30,6 +29,7 @@ from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.modes import narrowest, why_no_change
 from p2m_singleuser.server_extension import keep_alive_while_rendering
 from p2m_singleuser.status import StatusProbe, is_listening
+from tests.support.ports import free_port
 from tests.unit.singleuser_fakes import NUM_TOOLS, FakeBlender, serving_mcp
 
 REPOSITORY = Path(__file__).parents[2]
@@ -84,12 +84,6 @@ class _HubApi(http.server.BaseHTTPRequestHandler):
 
     def log_message(self, *_: object) -> None:
         pass
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 @contextlib.contextmanager
