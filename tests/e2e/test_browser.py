@@ -237,6 +237,17 @@ async def test_home_opens_blender_from_a_stopped_server(person: Person, page: Pa
     await desktop_is_drawn(page)
 
 
+async def test_a_click_as_soon_as_the_home_page_is_there_opens_blender(running_person: Person, page: Page):
+    """The page's own question for the status signs in at the server at that moment."""
+    await log_in(page, running_person)
+    for _ in range(3):
+        await page.context.clear_cookies(name=re.compile(r"^jupyterhub-user-"))
+        await page.goto(f"{running_person.hub.url}/hub/home", wait_until="commit")
+        await page.get_by_test_id("open-blender").click()
+        await page.wait_for_url(f"**/user/{running_person.name}/blender/", timeout=20 * SECOND)
+        await desktop_is_drawn(page)
+
+
 @pytest.mark.parametrize("path", ["lab", "blender/", "p2m/status"])
 async def test_nobody_opens_another_persons_server(running_person: Person, hub: Hub, page: Page, path: str):
     stranger = hub.person("eve").sign_up().log_in()

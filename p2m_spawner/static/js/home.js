@@ -8,6 +8,7 @@ import { describe } from "./words.js";
 const POLL_MS = 4000;
 const POLL_PENDING_MS = 700;
 const POLL_UNATTENDED_MS = 30000;
+const LONGEST_WAIT_MS = 3000;
 // Asking a server how it is counts as use of it: stop asking when nobody is at the page, so that idle servers may be culled.
 const ATTENTION_MS = 2 * 60 * 1000;
 
@@ -29,6 +30,7 @@ const view = {
   offline: false,
 };
 let stream = null;
+let asking = null; // the question for Blender's status that is under way
 let lastInput = Date.now();
 let timer;
 
@@ -128,7 +130,11 @@ async function refresh() {
     if (view.server?.ready) {
       view.progress = null;
       view.failure = null;
-      if (attended()) view.blender = await blenderStatus(userUrl);
+      if (attended()) {
+        asking = blenderStatus(userUrl);
+        view.blender = await asking;
+        asking = null;
+      }
     } else {
       view.blender = undefined;
     }
@@ -192,6 +198,17 @@ part("confirm-stop").addEventListener("click", () => {
   stopDialog.hide();
   stop();
 });
+
+// The first question signs in at the person's server. A page of that server opened meanwhile would sign in as well, and
+// one of the two would be refused: the click waits.
+for (const link of document.querySelectorAll("[data-open]")) {
+  link.addEventListener("click", async (event) => {
+    if (!asking || event.ctrlKey || event.metaKey || event.shiftKey) return;
+    event.preventDefault();
+    await Promise.race([asking, new Promise((resolve) => setTimeout(resolve, LONGEST_WAIT_MS))]);
+    location.assign(link.href);
+  });
+}
 
 for (const type of ["pointermove", "pointerdown", "keydown", "scroll", "focus"]) {
   window.addEventListener(type, noticeInput, { passive: true });
