@@ -1,6 +1,8 @@
 """``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it."""
 
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from inspect import isawaitable
 from typing import Any
 
@@ -182,7 +184,17 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, HostPorts, PooledDockerCalls):
         await self.engine.run(ensure_network, self.network_name)
         if not self.use_internal_ip:
             self.allocate_ports()
-        return await super().create_object()
+        return await self._create()
+
+    async def _create(self) -> Any:
+        """DockerSpawner's part of the creation. Cancelled in the middle, it still learns what the engine has made."""
+        creating = asyncio.ensure_future(super().create_object())
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            with suppress(DockerException, OSError):
+                self.object_id = (await creating)[self.object_id_key]
+            raise
 
     async def start_object(self) -> None:
         """Start the container; with other ports when somebody was faster at those that it had."""
@@ -198,7 +210,7 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, HostPorts, PooledDockerCalls):
             await self.docker("remove_container", self.object_id, force=True)
             self.object_id = ""
             self.allocate_ports(refused=await self.engine.run(published_ports))
-            self.object_id = (await super().create_object())[self.object_id_key]
+            self.object_id = (await self._create())[self.object_id_key]
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""

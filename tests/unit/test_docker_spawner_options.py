@@ -1,5 +1,6 @@
 """What the spawner asks of the engine, and that an operator's own options lie over it and keep their meaning."""
 
+import asyncio
 from types import SimpleNamespace
 
 import docker
@@ -79,6 +80,9 @@ class BusyEngine:
         self.client = docker.APIClient(version="1.41")
         self.refusals = list(refusals)
         self.hidden = set(hidden)
+        self.creating = asyncio.Event()
+        self.may_create = asyncio.Event()
+        self.may_create.set()
 
     async def run(self, function, *args):
         return self.hidden if function is published_ports else None
@@ -87,6 +91,8 @@ class BusyEngine:
         if method == "start" and self.refusals:
             raise APIError(self.refusals.pop(0))
         if method == "create_container":
+            self.creating.set()
+            await self.may_create.wait()
             return {"Id": f"on-{kwargs['host_config']['PortBindings']['8888/tcp'][0]['HostPort']}"}
         return {"Config": {"Cmd": ["start-p2m"]}}
 
@@ -135,6 +141,20 @@ async def test_a_start_that_is_refused_for_another_reason_is_not_tried_again(bus
     with pytest.raises(APIError, match="no space"):
         await spawner.start_object()
     assert engine.refusals == []
+
+
+async def test_a_start_that_is_cancelled_while_the_engine_creates_knows_what_to_remove(busy):
+    engine = BusyEngine()
+    engine.may_create.clear()
+    spawner, _ = busy(engine)
+    creation = asyncio.ensure_future(spawner.create_object())
+    await engine.creating.wait()
+    creation.cancel()
+    await asyncio.wait([creation], timeout=0)
+    engine.may_create.set()
+    await asyncio.wait([creation])
+    assert creation.cancelled()
+    assert spawner.object_id == "on-13000"
 
 
 @pytest.mark.parametrize(
