@@ -68,9 +68,9 @@ class PullProgress:
             return "Pulling the Blender image …"
         fetched = sum(layer.fetched for layer in self._layers.values())
         if self._all_sizes_known and fetched >= known:
-            return f"Unpacking the Blender image ({self._unpacked_share:.0%}) …"
+            return f"Unpacking the Blender image ({_percent(self._unpacked_share)}) …"
         of = "of" if self._all_sizes_known else "of at least"
-        return f"Pulling the Blender image: {_mb(fetched)} {of} {_mb(known)} MB ({self._fetched_share:.0%}) …"
+        return f"Pulling the Blender image: {_mb(fetched)} {of} {_mb(known)} MB ({_percent(self._fetched_share)}) …"
 
     @property
     def _all_sizes_known(self) -> bool:
@@ -86,3 +86,7 @@ class PullProgress:
 
 def _mb(size: int) -> str:
     return f"{size / MB:,.0f}"
+
+
+def _percent(share: float) -> str:
+    return f"{100 * share:.0f} %"

@@ -49,10 +49,13 @@ class SlowImage:
         return len(self._layer), self._halves()
 
     def _halves(self) -> Iterator[bytes]:
-        half = len(self._layer) // 2
-        yield self._layer[:half]
+        """In steps, because the engine says how far it is ten times a second at most."""
+        step = len(self._layer) // 20
+        for number in range(10):
+            yield self._layer[number * step : (number + 1) * step]
+            self.go_on.wait(0.15)
         self.go_on.wait(60)
-        yield self._layer[half:]
+        yield self._layer[10 * step :]
 
 
 def layer() -> bytes:

@@ -136,7 +136,7 @@ async def test_many_who_want_the_same_image_wait_for_one_pull_and_all_see_how_fa
     registry, ada, ben = edge.registry(IMAGE), [], []
     first = asyncio.ensure_future(engine.pull(IMAGE, listener=lambda p: ada.append(p.sentence)))
     registry.say({"status": "Pulling from p2m/test", "id": "latest"}, layer("Downloading", 340_000_000, 1_830_000_000))
-    await told(ada, "340 of 1,830 MB (19%)")
+    await told(ada, "340 of 1,830 MB (19 %)")
     second = asyncio.ensure_future(engine.pull(IMAGE, listener=lambda p: ben.append(p.sentence)))
     await told(ben, "340 of 1,830 MB")
     registry.end()
@@ -160,10 +160,10 @@ async def test_listeners_are_told_once_a_second_at_most(edge, engine):
     pull = asyncio.ensure_future(engine.pull(IMAGE, listener=lambda p: sentences.append(p.sentence)))
     registry = edge.registry(IMAGE)
     registry.say(*(layer("Downloading", part, 100) for part in range(10, 50)))
-    await told(sentences, "(10%)")
+    await told(sentences, "(10 %)")
     now[0] = 1.0
     registry.say(layer("Downloading", 60, 100))
-    await told(sentences, "(60%)")
+    await told(sentences, "(60 %)")
     assert len(sentences) == 2
     registry.end()
     await pull

@@ -41,7 +41,7 @@ async def test_the_spawn_page_shows_megabytes_and_percent(edge):
     assert await anext(stages) == {
         "progress": 10,
         "stage": "image",
-        "message": "Pulling the Blender image: 170 of 340 MB (50%) …",
+        "message": "Pulling the Blender image: 170 of 340 MB (50 %) …",
     }
     edge.registry(IMAGE).end()
     await pull

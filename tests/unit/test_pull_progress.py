@@ -29,25 +29,25 @@ def test_bytes_are_said_in_megabytes_and_percent():
     progress = after(
         layer("a", "Downloading", 300_000_000, 1_700_000_000), layer("b", "Downloading", 40_000_000, 130_000_000)
     )
-    assert progress.sentence == "Pulling the Blender image: 340 of 1,830 MB (19%) …"
+    assert progress.sentence == "Pulling the Blender image: 340 of 1,830 MB (19 %) …"
     assert progress.fraction == pytest.approx(DOWNLOAD_SHARE * 340 / 1830)
 
 
 def test_layers_that_wait_count_as_much_as_the_mean_of_the_others():
     progress = after(layer("b", "Waiting"), layer("a", "Downloading", 50_000_000, 100_000_000))
-    assert progress.sentence == "Pulling the Blender image: 50 of at least 100 MB (25%) …"
+    assert progress.sentence == "Pulling the Blender image: 50 of at least 100 MB (25 %) …"
 
 
 def test_layers_that_are_at_hand_do_not_count():
     progress = after(layer("b", "Already exists"), layer("a", "Downloading", 50_000_000, 100_000_000))
-    assert "50 of 100 MB (50%)" in progress.sentence
+    assert "50 of 100 MB (50 %)" in progress.sentence
 
 
 def test_what_is_fetched_is_unpacked():
     progress = after(
         layer("a", "Downloading", 99, 100), layer("a", "Download complete"), layer("a", "Extracting", 25, 100)
     )
-    assert progress.sentence == "Unpacking the Blender image (25%) …"
+    assert progress.sentence == "Unpacking the Blender image (25 %) …"
     assert progress.fraction == pytest.approx(DOWNLOAD_SHARE + (1 - DOWNLOAD_SHARE) / 4)
 
 
@@ -57,7 +57,7 @@ def test_all_layers_complete_is_all():
 
 def test_an_engine_that_unpacks_without_saying_how_much_is_borne():
     seconds = {"id": "a", "status": "Extracting", "progressDetail": {"current": 3, "units": "s"}}
-    assert after(layer("a", "Downloading", 100, 100), seconds).sentence == "Unpacking the Blender image (0%) …"
+    assert after(layer("a", "Downloading", 100, 100), seconds).sentence == "Unpacking the Blender image (0 %) …"
 
 
 messages = st.fixed_dictionaries(
