@@ -155,16 +155,16 @@ async def test_pulls_of_two_images_go_on_at_the_same_time(edge, engine):
 
 
 async def test_listeners_are_told_once_a_second_at_most(edge, engine):
-    now, sentences = [0.0], []
+    now, told = [0.0], []
     engine._pulls._clock = lambda: now[0]
-    pull = asyncio.ensure_future(engine.pull(IMAGE, listener=lambda p: sentences.append(p.sentence)))
+    pull = asyncio.ensure_future(engine.pull(IMAGE, listener=lambda p: told.append((p, p.sentence))))
     registry = edge.registry(IMAGE)
-    registry.say(*(layer("Downloading", part, 100) for part in range(10, 50)))
-    await told(sentences, "(10 %)")
+    registry.say(*(layer("Downloading", part, 100) for part in range(10, 51)))
+    await wait_for_async(lambda: told and "(50 %)" in told[0][0].sentence, DEADLINE, "half of the image", interval=0.01)
     now[0] = 1.0
     registry.say(layer("Downloading", 60, 100))
-    await told(sentences, "(60 %)")
-    assert len(sentences) == 2
+    await wait_for_async(lambda: len(told) > 1, DEADLINE, "the next word", interval=0.01)
+    assert ["(10 %)" in told[0][1], "(60 %)" in told[1][1], len(told)] == [True, True, 2]
     registry.end()
     await pull
 
