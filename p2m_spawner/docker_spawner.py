@@ -1,4 +1,4 @@
-"""``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it."""
+"""``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it; bad days: docker_faults.py."""
 
 import errno
 import socket
@@ -7,13 +7,14 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, ClassVar
 
-from docker.errors import APIError, DockerException
+from docker.errors import APIError, DockerException, NotFound
 from dockerspawner import DockerSpawner
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from traitlets import Int, Unicode, default, validate
 
+from .docker_faults import DockerFaults, disk_is_full
 from .docker_network import ensure_network
-from .errors import SpawnFailure
-from .mixin import BlenderSpawnerMixin
+from .errors import SpawnFailure, engine_silent
 from .ports import PortLedger, PortPair
 
 HOME = "/home/blender"
@@ -53,14 +54,16 @@ def port_was_taken(error: APIError) -> bool:
     return "port is already allocated" in str(error) or "address already in use" in str(error)
 
 
-class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
+class BlenderDockerSpawner(DockerFaults, DockerSpawner):
     """A container with Blender, its MCP server, JupyterLab and a desktop for each user."""
 
     hub_id = Unicode(
         "p2m",
         help="""
         Text (default ``p2m``) that tells the containers of this hub from those of other hubs on the same engine.
-        It is the value of the container label ``p2m.hub``.
+        It is the value of the container label ``p2m.hub``. Set it to something of this hub's own: containers that
+        bear it and belong to no server in the hub's database are removed, for example after a stop that failed. With
+        the default, which another hub may have as well, none is.
 
         Example: ``c.BlenderDockerSpawner.hub_id = "class-3b"``.
         """,
@@ -293,6 +296,14 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
+        if disk_is_full(error):
+            return SpawnFailure(
+                "The disk of the machine that runs the containers is full. Tell the administrator.",
+                reason="disk_full",
+                log_message=f"Docker: {error}",
+            )
+        if isinstance(error, RequestsConnectionError):
+            return engine_silent(f"Docker: {error}")
         if isinstance(error, DockerException | OSError):
             return SpawnFailure(
                 "Your container could not be started. Try again; if it happens again, tell the administrator.",
@@ -326,8 +337,8 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         """Remove the container, running or not, and give its ports back; the home stays."""
         if self.object_id:
             try:
-                await self.docker("remove_container", self.object_id, force=True)
-            except (DockerException, OSError) as error:
-                self.log.warning("%s: container %s not removed: %s", self._log_name, self.object_id[:12], error)
+                await self.docker("remove_container", self.object_id, force=True, v=True)
+            except NotFound:
+                self.log.debug("%s: container %s is gone already", self._log_name, self.object_id[:12])
             self.object_id = ""
         self.clear_state()
