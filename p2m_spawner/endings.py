@@ -41,6 +41,7 @@ class Ending:
         removed: Whether nothing was left of the server to ask about.
         failure: The user's sentence of a start that failed; empty for a server that had been ready.
         interrupted: Whether the hub itself ended while it was starting the server.
+        started_again: Whether the server has been started since: then this no longer says why it does not run.
     """
 
     exit_code: int | None = None
@@ -53,6 +54,7 @@ class Ending:
     removed: bool = False
     failure: str = ""
     interrupted: bool = False
+    started_again: bool = False
 
     @property
     def reason(self) -> Reason:
@@ -123,6 +125,7 @@ class Ending:
             "error": self.error,
             "ended_at": _iso(self.ended_at),
             "saved_at": _iso(self.saved_at),
+            "started_again": self.started_again,
             "log": self.log,
         }
 
@@ -143,14 +146,6 @@ def _iso(moment: datetime | None) -> str | None:
     return None if moment is None else moment.astimezone(UTC).isoformat(timespec="milliseconds")
 
 
-@dataclass(frozen=True)
-class _Kept:
-    """An ending, and whether the server has been started again since."""
-
-    ending: Ending
-    started_again: bool = False
-
-
 class Endings:
     """The latest ending of each server, by names of user and server.
 
@@ -160,33 +155,27 @@ class Endings:
 
     def __init__(self, most: int = MOST_KEPT) -> None:
         self._most = most
-        self._kept: OrderedDict[tuple[str, str], _Kept] = OrderedDict()
+        self._kept: OrderedDict[tuple[str, str], Ending] = OrderedDict()
 
     def record(self, user: str, server: str, ending: Ending) -> None:
         """Keep an ending; one that this server had before is forgotten."""
         self._kept.pop((user, server), None)
-        self._kept[user, server] = _Kept(ending)
+        self._kept[user, server] = ending
         while len(self._kept) > self._most:
             self._kept.popitem(last=False)
 
     def started_again(self, user: str, server: str) -> None:
-        """Note a new start: the ending no longer says why the server does not run."""
-        if kept := self._kept.get((user, server)):
-            self._kept[user, server] = replace(kept, started_again=True)
+        """Note a new start of a server."""
+        if ending := self._kept.get((user, server)):
+            self._kept[user, server] = replace(ending, started_again=True)
 
     def latest(self, user: str, server: str) -> Ending | None:
         """How the server ended last, also when it has been started again since; None when it never did."""
-        kept = self._kept.get((user, server))
-        return kept.ending if kept else None
-
-    def why_not_running(self, user: str, server: str) -> Ending | None:
-        """How the server ended, unless it has been started since."""
-        kept = self._kept.get((user, server))
-        return kept.ending if kept and not kept.started_again else None
+        return self._kept.get((user, server))
 
     def of_user(self, user: str) -> Mapping[str, Ending]:
         """The latest ending of each of a user's servers, by the server's name."""
-        return {server: kept.ending for (name, server), kept in self._kept.items() if name == user}
+        return {server: ending for (name, server), ending in self._kept.items() if name == user}
 
 
 ENDINGS = Endings()

@@ -236,7 +236,8 @@ class BlenderSpawnerMixin(Spawner):
     @property
     def ending(self) -> Ending | None:
         """How the server ended, for the pages that say it does not run; None when it was stopped in good order."""
-        return ENDINGS.why_not_running(self.user.name, self.name)
+        ending = ENDINGS.latest(self.user.name, self.name)
+        return None if ending is None or ending.started_again else ending
 
     async def _remains(self) -> Ending:
         """What is known of a server that ended; little when the engine does not answer."""
