@@ -24,6 +24,9 @@ SESSION = "/home/blender/.p2m/session/meta.json"
 STOP_S = 10
 """Seconds that an orphan has to save its scene and end."""
 
+BEING_REMOVED = ("removing", "dead")
+"""States of a container that somebody has told the engine to remove; it gives no log any more."""
+
 DISK_FULL = "no space left on device"
 
 Document = dict[str, Any]
@@ -50,6 +53,8 @@ def ending_of(container: Document | None, log: str, saved_at: datetime | None) -
     if container is None:
         return Ending(removed=True)
     state = container["State"]
+    if state.get("Status") in BEING_REMOVED:
+        return Ending(removed=True, exit_code=state["ExitCode"])
     return Ending(
         exit_code=state["ExitCode"],
         out_of_memory=state.get("OOMKilled", False),
@@ -118,8 +123,10 @@ class DockerFaults(BlenderSpawnerMixin):
         return container
 
     def engine_is_silent(self, error: BaseException) -> bool:
-        """Whether an error is the engine's or of the way to it; requests' own are ``OSError``."""
-        return isinstance(error, DockerException | OSError) and not isinstance(error, NotFound)
+        """Whether an error is the engine's own or of the way to it, and not an answer about the server."""
+        if isinstance(error, APIError):
+            return not error.is_client_error()
+        return isinstance(error, DockerException | OSError)  # requests' own are OSError
 
     # How it ended
 

@@ -4,10 +4,11 @@ import errno
 import socket
 from asyncio import wrap_future
 from collections.abc import Awaitable, Callable
+from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any, ClassVar
 
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException
 from dockerspawner import DockerSpawner
 from requests.exceptions import ConnectionError as RequestsConnectionError
 from traitlets import Int, Unicode, default, validate
@@ -338,7 +339,8 @@ class BlenderDockerSpawner(DockerFaults, DockerSpawner):
         if self.object_id:
             try:
                 await self.docker("remove_container", self.object_id, force=True, v=True)
-            except NotFound:
-                self.log.debug("%s: container %s is gone already", self._log_name, self.object_id[:12])
+            except APIError as error:
+                if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+                    raise
             self.object_id = ""
         self.clear_state()
