@@ -10,6 +10,7 @@ import pytest
 import requests
 from playwright.async_api import Page, expect
 
+from tests.support.browsing import log_in
 from tests.support.hub import Hub, Person
 from tests.support.image import IMAGE
 from tests.support.scenes import has_object
@@ -29,20 +30,12 @@ exit 1
 """
 
 
-async def open_home(page: Page, person: Person) -> None:
-    await page.goto(f"{person.hub.url}/hub/login?next=%2Fhub%2Fhome")
-    await page.get_by_label("Username").fill(person.name)
-    await page.locator("input[type=password]").fill(person.password)
-    await page.locator("input[type=submit], button[type=submit]").first.click()
-    await page.wait_for_url("**/hub/home")
-
-
 async def test_a_blender_that_was_given_up_is_restarted_from_the_home_page(person: Person, page: Page):
     def given_up() -> bool:
         return bool(person.container().exec_run(["sh", "-c", KILL_BLENDER]).exit_code == 0)
 
     await asyncio.to_thread(wait_for, given_up, 90, "a Blender that is given up", interval=0.5)
-    await open_home(page, person)
+    await log_in(page, person)
     await expect(page.locator("#status-title")).to_have_text("Blender does not start", timeout=30 * SECOND)
     await expect(page.locator("#status-detail")).to_contain_text("killed by SIGKILL")
     await page.get_by_role("button", name="Restart Blender").click()
@@ -60,7 +53,7 @@ async def test_a_blender_that_hangs_is_busy_for_so_long_and_can_be_restarted(per
     call = {"jsonrpc": "2.0", "id": 1, "method": "tools/call", "params": {
         "name": "execute_blender_code", "arguments": {"code": HANG}}}  # fmt: skip
     hanging = asyncio.create_task(asyncio.to_thread(requests.post, url, json=call, headers=headers, timeout=120))
-    await open_home(page, person)
+    await log_in(page, person)
     await expect(page.locator("#status-detail")).to_contain_text(
         "Blender is in one long operation, for", timeout=60 * SECOND
     )

@@ -64,19 +64,11 @@ def test_a_blender_out_of_memory_comes_back_and_says_so(person: Person):
     with pytest.raises(Exception, match=r"(?s)."):  # the client's, of several kinds
         run_code(person, "x = b'x' * (4 << 30)")
 
-    wait_for(lambda: status(person)["blender"]["restarts"], 30, "the restart")
+    wait_for(lambda: person.status()["blender"]["restarts"], 30, "the restart")
     reason = "killed by SIGKILL: the memory limit of this server was reached"
     code, exits = person.container().exec_run(["cat", "/run/p2m/blender-exits.json"])
     assert code == 0
     assert reason in exits.decode()
-    wait_for(lambda: status(person)["ready"], 60, "the next Blender")
+    wait_for(lambda: person.status()["ready"], 60, "the next Blender")
     assert has_object(person, SCENE)
     assert person.container().id == container
-
-
-def status(person: Person) -> dict:
-    import requests
-
-    return requests.get(
-        person.server_url("p2m/status"), headers={"Authorization": f"Bearer {person.token}"}, timeout=10
-    ).json()

@@ -1,6 +1,7 @@
 """A hub that is killed while people work, start and lose their containers; then it is started again."""
 
-import threading
+import os
+import signal
 from dataclasses import dataclass
 from typing import Any
 
@@ -35,18 +36,6 @@ class Scenario:
     answered_meanwhile: bool
 
 
-def ask(person: Person) -> None:
-    """Ask for a server, of a hub that will be killed before it answers."""
-
-    def post() -> None:
-        try:
-            person.api("POST", f"users/{person.name}/server")
-        except requests.RequestException:
-            return
-
-    threading.Thread(target=post, daemon=True).start()
-
-
 @pytest.fixture(scope="module")
 def scenario(hub: Hub, somebody: Person) -> Scenario:
     """A hub killed in the middle of two starts, and started again."""
@@ -54,7 +43,7 @@ def scenario(hub: Hub, somebody: Person) -> Scenario:
     starting, lost, ended = (hub.person(stem).sign_up().log_in() for stem in ("starting", "lost", "ended"))
     ended.start_server()
     for person in (starting, lost):
-        ask(person)
+        person.request_server_soon()
 
     def both_run() -> bool:
         return {container.name for container in hub.containers() if container.status == "running"} >= {
@@ -123,9 +112,6 @@ def test_containers_of_nobody_are_swept(scenario: Scenario, hub: Hub):
 
 
 def test_a_proxy_that_ends_comes_back_with_all_routes(person: Person, hub: Hub):
-    import os
-    import signal
-
     pid = int((hub.state_dir / "proxy.pid").read_text())
     container = person.container().id
     os.kill(pid, signal.SIGKILL)

@@ -223,6 +223,15 @@ class Person:
         answer = self.api("POST", f"users/{self.name}/server")
         assert answer.status_code in (201, 202), answer.text
 
+    def request_server_soon(self) -> None:
+        """Ask for the server from another thread: the hub may answer late, or not at all if it is killed."""
+
+        def ask() -> None:
+            with contextlib.suppress(requests.RequestException):
+                self.api("POST", f"users/{self.name}/server")
+
+        threading.Thread(target=ask, daemon=True).start()
+
     def start_and_follow(self) -> list[str]:
         """Ask for the server and follow its start to the end; the messages in order.
 
@@ -264,6 +273,11 @@ class Person:
         answer = self.api("GET", f"p2m/endings/{self.name}/")
         answer.raise_for_status()
         return dict(answer.json())
+
+    def status(self) -> dict[str, Any]:
+        """The status document of the person's server."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return dict(requests.get(self.server_url("p2m/status"), headers=headers, timeout=10).json())
 
     def page(self, path: str = "lab") -> str:
         """What the person reads at an address of their server."""
