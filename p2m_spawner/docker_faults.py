@@ -4,7 +4,7 @@ import asyncio
 import io
 import json
 import tarfile
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from datetime import datetime
 from typing import Any, ClassVar
 
@@ -96,7 +96,7 @@ class DockerFaults(BlenderSpawnerMixin):
 
     object_id: str  # these of DockerSpawner
     object_name: str
-    docker: Callable[..., Awaitable[Any]]
+    docker: Callable[..., asyncio.Future[Any]]
     tls_config: Document
     client_kwargs: Document
     hub_id: str  # these of BlenderDockerSpawner
@@ -109,17 +109,19 @@ class DockerFaults(BlenderSpawnerMixin):
     async def get_object(self) -> Document | None:
         """What ``docker inspect`` says of the container, None when there is none.
 
-        DockerSpawner takes an engine's error 500 for "gone" as well, which would lose a running container.
+        DockerSpawner takes an engine's error 500 for "gone" as well, which would lose a running container: so what is
+        gone is asked about once more.
 
         Raises:
             docker.errors.DockerException, OSError: The engine does not answer, or not with an answer.
         """
-        try:
-            container: Document = await self.docker("inspect_container", self.object_name)
-        except NotFound:
-            self.object_id = ""
-            return None
-        self.object_id = container["Id"]
+        container: Document | None = await super().get_object()
+        if container is None:
+            try:
+                container = await self.docker("inspect_container", self.object_name)
+                self.object_id = container["Id"]
+            except NotFound:
+                return None
         return container
 
     def engine_is_silent(self, error: BaseException) -> bool:
