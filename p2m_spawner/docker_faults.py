@@ -56,7 +56,7 @@ def ending_of(container: Document | None, log: str, saved_at: datetime | None) -
     if state.get("Status") in BEING_REMOVED:
         return Ending(removed=True, exit_code=state["ExitCode"])
     return Ending(
-        exit_code=state["ExitCode"],
+        exit_code=None if state.get("Running") else state["ExitCode"],
         out_of_memory=state.get("OOMKilled", False),
         error=state.get("Error", ""),
         ended_at=moment(state.get("FinishedAt", "")),

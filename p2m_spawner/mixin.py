@@ -297,7 +297,9 @@ class BlenderSpawnerMixin(Spawner):
         self.unwatch()
 
     def look_now(self) -> None:
-        """Poll at once (in the hub's event loop)."""
+        """Poll at once (in the hub's event loop), unless the hub would not yet hear what the poll finds."""
+        if self.pending:
+            return
         task = asyncio.get_running_loop().create_task(self.poll_and_notify())
         self._looking.add(task)  # the loop itself holds tasks weakly
         task.add_done_callback(self._looking.discard)

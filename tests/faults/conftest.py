@@ -18,7 +18,7 @@ SCENE = "worked-on-for-hours"
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub with open sign-up and little memory for each."""
-    running = Hub(tmp_path_factory.mktemp("faults") / "state", P2M_MCP_TIMEOUT="90", P2M_MEMORY="2G").start()
+    running = Hub(tmp_path_factory.mktemp("faults") / "state", P2M_MCP_TIMEOUT="180", P2M_MEMORY="2G").start()
     yield running
     running.down()
 

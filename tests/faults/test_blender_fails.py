@@ -56,8 +56,8 @@ async def test_a_blender_that_hangs_is_busy_for_so_long_and_can_be_restarted(per
     await page.get_by_role("button", name="Restart Blender").click()
     await expect(page.locator("#status-title")).to_have_text("Blender is ready", timeout=90 * SECOND)
     assert await asyncio.to_thread(has_object, person, SCENE)
-    with pytest.raises(Exception, match="Blender"):  # the client's, in a group
-        await hanging
+    (outcome,) = await asyncio.gather(hanging, return_exceptions=True)
+    assert isinstance(outcome, Exception), "the call that hung was told"
 
 
 @pytest.fixture(scope="module")
@@ -78,7 +78,7 @@ def image_with_a_broken_extension() -> Iterator[str]:
 def test_an_extension_that_cannot_be_loaded_fails_the_start_with_its_error(
     tmp_path: Path, image_with_a_broken_extension: str
 ):
-    hub = Hub(tmp_path / "state", P2M_IMAGE=image_with_a_broken_extension, P2M_MCP_TIMEOUT="90").start()
+    hub = Hub(tmp_path / "state", P2M_IMAGE=image_with_a_broken_extension, P2M_MCP_TIMEOUT="180").start()
     try:
         person = hub.person().sign_up().log_in()
         told = person.start_and_follow()

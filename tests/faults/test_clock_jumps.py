@@ -35,7 +35,7 @@ def hub(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]
     """A hub, and with it its proxy, whose wall clock the test sets; the clock that waits use goes on as it does."""
     running = Hub(
         tmp_path_factory.mktemp("clock-hub") / "state",
-        P2M_MCP_TIMEOUT="90",
+        P2M_MCP_TIMEOUT="180",
         LD_PRELOAD=LIBRARY,
         FAKETIME_TIMESTAMP_FILE=str(clock.file),
         FAKETIME_NO_CACHE="1",
@@ -58,7 +58,7 @@ def test_a_jump_in_the_middle_of_a_start_changes_nothing(hub: Hub, person: Perso
     wait_for(hub.containers, 60, "the container", interval=0.02)
     container = hub.containers()[0].id
     clock.jump(seconds)
-    wait_for(person.is_ready, 90, "the server")
+    wait_for(person.is_ready, 180, "the server")
     assert person.container().id == container
     assert has_object(person, "Cube")
 

@@ -82,7 +82,7 @@ def small_state(tmp_path: Path) -> Iterator[Path]:
 
 
 def test_a_hub_whose_disk_is_full_starts_nothing_and_goes_on_when_there_is_room(small_state: Path):
-    hub = Hub(small_state / "state", P2M_MCP_TIMEOUT="90").start()
+    hub = Hub(small_state / "state", P2M_MCP_TIMEOUT="180").start()
     try:
         person = hub.person().sign_up().log_in()
         rubbish = small_state / "rubbish"

@@ -76,7 +76,7 @@ def test_who_is_at_work_stays_so(scenario: Scenario):
 
 def test_a_start_in_the_middle_is_brought_to_its_end(scenario: Scenario, hub: Hub):
     person = scenario.starting
-    wait_for(person.is_ready, 90, "the server")
+    wait_for(person.is_ready, 180, "the server")
     assert person.container().id == scenario.containers[person.name]
     assert has_object(person, "Cube")
     # With its port and its token as if nothing had been: nobody else gets the port, and the stop leaves nothing.

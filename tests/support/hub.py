@@ -254,7 +254,7 @@ class Person:
     def start_server(self) -> "Person":
         """Start the server and wait until it is ready."""
         self.request_server()
-        wait_for(self.is_ready, 90, f"server of {self.name}")
+        wait_for(self.is_ready, 180, f"server of {self.name}")
         return self
 
     def is_ready(self) -> bool:

@@ -21,6 +21,7 @@ import docker
 from docker.errors import DockerException
 from requests.exceptions import RequestException
 
+from .hub import is_running
 from .waiting import wait_for
 
 START_S = 90.0
@@ -32,10 +33,13 @@ class SecondEngine:
     Args:
         data: Folder for images, containers and volumes; may be kept for another engine later.
         number: Tells the engines of one machine apart: network 10.213.NUMBER.0/30.
+        disk_megabytes: Size of a disk for containers alone, so that a test can fill it; None: they lie in `data`.
     """
 
-    def __init__(self, data: Path, number: int = 1) -> None:
+    def __init__(self, data: Path, number: int = 1, disk_megabytes: int | None = None) -> None:
         self.data = data
+        self.containers = data / "containers"
+        self._disk_megabytes = disk_megabytes
         self.name = f"p2m-test-{secrets.token_hex(3)}"
         self.state = Path("/run") / self.name  # a socket's path must be short
         self.outside_address = f"10.213.{number}.1"
@@ -60,7 +64,12 @@ class SecondEngine:
     def set_up(self) -> None:
         """Make the network; `start` comes next."""
         self.state.mkdir(mode=0o700)
-        self.data.mkdir(parents=True, exist_ok=True)
+        self.containers.mkdir(parents=True, exist_ok=True)
+        # The daemon mounts its data over itself when it is no mount yet, and would hide the disk below.
+        run("mount", "--bind", str(self.data), str(self.data))
+        run("mount", "--make-private", str(self.data))
+        if self._disk_megabytes:
+            run("mount", "-t", "tmpfs", "-o", f"size={self._disk_megabytes}m", self.name, str(self.containers))
         outer, inner = f"{self.name[-6:]}-o", f"{self.name[-6:]}-i"
         run("ip", "netns", "add", self.name)
         run("ip", "link", "add", outer, "type", "veth", "peer", "name", inner, "netns", self.name)
@@ -94,6 +103,9 @@ class SecondEngine:
             )
         wait_for(self._answers, START_S, f"the engine at {self.url}")
 
+    def _is_up(self) -> bool:
+        return self.process is not None and self.process.poll() is None and self._answers()
+
     def _answers(self) -> bool:
         if self.process is not None and self.process.poll() is not None:
             raise RuntimeError(f"The engine ended with {self.process.returncode}:\n{self.output()}")
@@ -114,6 +126,13 @@ class SecondEngine:
             os.kill(self.process.pid, how)
         self.process.wait(60)
         self.process = None
+        # Its containerd has ended with it. Where nobody has waited for that process, the next daemon would take it for
+        # one that runs, and wait for its socket.
+        pid_file = self.state / "exec/containerd/containerd.pid"
+        if pid_file.exists():
+            pid = int(pid_file.read_text())
+            wait_for(lambda: not is_running(pid), 30, "the end of the engine's containerd")
+            pid_file.unlink(missing_ok=True)
 
     def load(self, image: str) -> None:
         """Bring an image from the machine's engine, unless this one has it already."""
@@ -128,17 +147,16 @@ class SecondEngine:
     def tear_down(self) -> None:
         """Remove its containers, volumes and networks, end it, and take its network away; its images stay in `data`."""
         try:
-            if self.process is not None and self.process.poll() is None:
+            if self._is_up():
                 with contextlib.closing(self.client()) as client:
                     for container in client.containers.list(all=True):
                         container.remove(force=True, v=True)
-                    client.volumes.prune(filters={"all": True})
                     for volume in client.volumes.list():
                         volume.remove(force=True)
                 self.stop()
         finally:
             self._end_the_rest()
-            run("ip", "netns", "delete", self.name)
+            subprocess.run(["ip", "netns", "delete", self.name], check=False)  # not there if the set-up failed early
             shutil.rmtree(self.state, ignore_errors=True)
 
     def _end_the_rest(self) -> None:
@@ -151,7 +169,7 @@ class SecondEngine:
             time.sleep(0.1)
         for mount in reversed(Path("/proc/self/mounts").read_text().splitlines()):
             target = mount.split()[1]
-            if target.startswith((f"{self.data}/", f"{self.state}/")):
+            if target == str(self.data) or target.startswith((f"{self.data}/", f"{self.state}/")):
                 subprocess.run(["umount", "--lazy", target], check=False)
 
     def _processes(self) -> list[int]:
@@ -172,11 +190,11 @@ def run(*command: str) -> None:
 
 
 @contextlib.contextmanager
-def second_engine(data: Path, *images: str) -> Iterator[SecondEngine]:
-    """An engine for the time of a ``with``, with images of the machine's engine."""
-    engine = SecondEngine(data)
-    engine.set_up()
+def second_engine(data: Path, *images: str, **options: int) -> Iterator[SecondEngine]:
+    """An engine for the time of a ``with``, with images of the machine's engine; `options` as :class:`SecondEngine`."""
+    engine = SecondEngine(data, **options)
     try:
+        engine.set_up()
         engine.start()
         for image in images:
             engine.load(image)
