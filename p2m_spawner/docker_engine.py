@@ -45,10 +45,18 @@ class DockerEngine:
             docker.errors.DockerException: The first client could not ask the engine for its version.
         """
         if not hasattr(self._of_thread, "client"):
-            self._of_thread.client = docker.APIClient(**self._options())
+            self._of_thread.client = self.connect()
             self._version = self._of_thread.client.api_version  # so that the next ones need not ask
         client: docker.APIClient = self._of_thread.client
         return client
+
+    def connect(self) -> docker.APIClient:
+        """A client of the caller's own, who closes it: for a stream, which keeps its connection.
+
+        Raises:
+            docker.errors.DockerException: The engine could not be asked for its version.
+        """
+        return docker.APIClient(**self._options())
 
     def _options(self) -> dict[str, Any]:
         return {"version": self._version, **self._client_options}

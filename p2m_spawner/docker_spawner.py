@@ -1,36 +1,39 @@
-"""``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it."""
+"""``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it; bad days: docker_faults.py."""
 
 import asyncio
 from collections.abc import Awaitable, Callable
 from contextlib import suppress
+from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any
 
 from docker.errors import APIError, DockerException, ImageNotFound
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from traitlets import Int, Unicode, default, validate
 
-from .docker_calls import PooledDockerCalls
+from .docker_faults import DockerFaults, disk_is_full
 from .docker_network import ensure_network
 from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, Options, merged
 from .docker_ports import port_was_taken, published_ports
 from .docker_pull import PullFailed
-from .errors import SpawnFailure
+from .errors import SpawnFailure, engine_silent
 from .host_ports import HostPorts
-from .mixin import BlenderSpawnerMixin
 from .pull_progress import PullProgress
 
 PORT_TRIES = 5
 """How many port pairs are tried when other programs, another hub for instance, take ports at the same moment."""
 
 
-class BlenderDockerSpawner(BlenderSpawnerMixin, HostPorts, PooledDockerCalls):
+class BlenderDockerSpawner(DockerFaults, HostPorts):
     """A container with Blender, its MCP server, JupyterLab and a desktop for each user."""
 
     hub_id = Unicode(
         "p2m",
         help="""
         Text (default ``p2m``) that tells the containers of this hub from those of other hubs on the same engine.
-        It is the value of the container label ``p2m.hub``.
+        It is the value of the container label ``p2m.hub``. Set it to something of this hub's own: containers that
+        bear it and belong to no server in the hub's database are removed, for example after a stop that failed. With
+        the default, which another hub may have as well, none is.
 
         Example: ``c.BlenderDockerSpawner.hub_id = "class-3b"``.
         """,
@@ -214,6 +217,14 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, HostPorts, PooledDockerCalls):
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
+        if disk_is_full(error):
+            return SpawnFailure(
+                "The disk of the machine that runs the containers is full. Tell the administrator.",
+                reason="disk_full",
+                log_message=f"Docker: {error}",
+            )
+        if isinstance(error, RequestsConnectionError):
+            return engine_silent(f"Docker: {error}")
         if isinstance(error, DockerException | OSError):
             return SpawnFailure(
                 "Your container could not be started. Try again; if it happens again, tell the administrator.",
@@ -243,8 +254,9 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, HostPorts, PooledDockerCalls):
         """Remove the container, running or not, and give its ports back; the home stays."""
         if self.object_id:
             try:
-                await self.docker("remove_container", self.object_id, force=True)
-            except (DockerException, OSError) as error:
-                self.log.warning("%s: container %s not removed: %s", self._log_name, self.object_id[:12], error)
+                await self.docker("remove_container", self.object_id, force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+                    raise
             self.object_id = ""
         self.clear_state()

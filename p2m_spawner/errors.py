@@ -30,3 +30,20 @@ class ServerDied(SpawnFailure):
 
 class PortsExhausted(SpawnFailure):
     """Every port pair of the ranges is taken, by our servers or by something else on the host."""
+
+
+class EngineSilent(SpawnFailure):
+    """The engine does not answer, so nothing is known of the server."""
+
+
+def engine_silent(log_message: str) -> EngineSilent:
+    """The failure of a call that no engine answered.
+
+    Args:
+        log_message: The operator's text.
+    """
+    return EngineSilent(
+        "The container engine does not answer. Try again in a minute; if it happens again, tell the administrator.",
+        reason="engine_silent",
+        log_message=log_message,
+    )

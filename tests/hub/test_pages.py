@@ -20,6 +20,7 @@ from jupyterhub._data import DATA_FILES_PATH
 from mcp.server import MCPServer
 
 import p2m_spawner
+from p2m_spawner.endings import Ending
 from p2m_spawner.readiness import Stage
 
 PACKAGE = Path(p2m_spawner.__file__).parent
@@ -47,6 +48,7 @@ def render(template: str, **values: Any) -> str:
         url="/user/ada/",
         admin=False,
         spawner=spawner,
+        spawners={"": spawner, HOSTILE: spawner},
         all_spawners=lambda include_default: [],
     )
     defaults = {
@@ -65,6 +67,7 @@ def render(template: str, **values: Any) -> str:
     for key in ("name", "admin"):
         if key in values:
             setattr(user, key, values.pop(key))
+    spawner.ending = values.pop("ending", None)
     for key in ("ready", "active", "_failed"):
         if key in values:
             setattr(spawner, key, values.pop(key))
@@ -152,6 +155,16 @@ def test_account_pages_are_linked_only_for_our_own_accounts_and_approval_only_fo
 # Failures
 
 
+@pytest.mark.parametrize(
+    ("template", "attribute"), [("home.html", 'data-ending="{}"'), ("not_running.html", ">{}</p>")]
+)
+def test_the_pages_of_a_server_that_ended_say_why(template: str, attribute: str):
+    page = render(template, ending=Ending(exit_code=137, out_of_memory=True, memory_limit=4 * 2**30), server_name="")
+    assert attribute.format(Ending(exit_code=137, out_of_memory=True, memory_limit=4 * 2**30).sentence) in page.replace(
+        "&#39;", "'"
+    )
+
+
 def test_a_failed_start_says_why():
     page = render("not_running.html", failed=True, failed_message="No port is free.", spawn_url="/hub/spawn/ada")
     assert "No port is free." in page
@@ -207,6 +220,10 @@ RUNNING = {"ready": True, "pending": None}
         ({"server": RUNNING, "blender": status("restarting")}, "starting"),
         ({"server": RUNNING, "blender": status("failed")}, "failed"),
         ({"server": None, "failure": {"message": "Spawn failed: no"}}, "failed"),
+        ({"server": {"ready": False, "pending": "check"}}, "starting"),
+        ({"server": RUNNING, "blender": status("failed"), "restarting": True}, "starting"),
+        ({"server": RUNNING, "blender": status("failed"), "restartFailure": "It hangs."}, "failed"),
+        ({"server": None, "ending": "Your Blender used more memory than its limit."}, "failed"),
         ({"server": None, "offline": True}, "unknown"),
     ],
 )
@@ -221,6 +238,18 @@ def test_ready_names_version_file_and_number_of_tools():
 
 def test_a_blender_that_failed_gives_its_reason():
     assert words(server=RUNNING, blender=status("failed", reason="No display"))["detail"] == "No display"
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"), [("failed", True), ("busy", True), ("ready", False), ("starting", False)]
+)
+def test_restarting_blender_is_offered_where_it_is_a_way_out(state: str, offered: bool):
+    assert words(server=RUNNING, blender=status(state)).get("restart", False) is offered
+
+
+def test_a_server_that_ended_says_why():
+    sentence = "Your Blender used more memory than its limit of 4 GB and was ended by the system."
+    assert words(server=None, ending=sentence)["detail"] == sentence
 
 
 # Stages
