@@ -13,13 +13,14 @@ from traitlets import Bool, Float, default
 
 from . import urls
 from .errors import SpawnFailure
+from .profile_options import ProfileOptionsMixin
 from .readiness import Stage, fetch_status, wait_until_ready
 
 LOG_TAIL_LINES = 200
 """How much of a dead server's output goes into the hub's log, in lines."""
 
 
-class BlenderSpawnerMixin(Spawner):
+class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
     """Starts a server with Blender in it and returns only when that Blender answers."""
 
     mcp_timeout = Float(
