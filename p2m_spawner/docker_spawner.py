@@ -12,6 +12,7 @@ from dockerspawner import DockerSpawner
 from traitlets import Int, Unicode, default, validate
 
 from .docker_network import ensure_network
+from .docker_resources import check_volumes, device_requests, explain_resources, mounts
 from .errors import SpawnFailure
 from .mixin import BlenderSpawnerMixin
 from .ports import PortLedger, PortPair
@@ -111,6 +112,8 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         """,
     ).tag(config=True)
 
+    engine_options = frozenset({"image"})  # with allowed_images
+
     object_id: str  # of DockerSpawner: the container, empty while there is none
 
     _ledgers: ClassVar[dict[tuple[int, int, int], PortLedger]] = {}
@@ -199,6 +202,8 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         }
         if self.mem_limit:
             config["memswap_limit"] = self.mem_limit  # without it the same amount again may be swapped
+        if self.gpus:
+            config["device_requests"] = device_requests(self.gpus)
         if self._ports and not self.use_internal_ip:
             config["port_bindings"] = {self.port: (self.host_ip, self._ports.ui)}
             if self.publish_mcp:
@@ -213,6 +218,15 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         if self.publish_mcp:
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}
         return kwargs
+
+    @property
+    def mount_binds(self) -> list[Any]:
+        """DockerSpawner's ``mounts``, and the shared files of the profile."""
+        return [*super().mount_binds, *mounts(self.assets)]
+
+    def engine_options_form(self) -> Any:
+        """DockerSpawner's own page, for ``allowed_images``."""
+        return super()._default_options_form()
 
     # Ports
 
@@ -273,6 +287,7 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         """
         self.tell(20, "container", "Creating your container …")
         await self._in_thread(ensure_network, self.network_name)
+        await self._in_thread(check_volumes, self.assets)
         if not self.use_internal_ip:
             self._ports = self._ledger.allocate(self._log_name, self._pair_is_usable)
         return await super().create_object()
@@ -293,6 +308,8 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
+        if failure := explain_resources(error):
+            return failure
         if isinstance(error, DockerException | OSError):
             return SpawnFailure(
                 "Your container could not be started. Try again; if it happens again, tell the administrator.",
