@@ -70,8 +70,8 @@ function explainStatus({ blender = {}, ui = {} }) {
   const reason = blender.reason ?? "";
   if (ui.state === "off") {
     return {
-      message: "This Blender has no window",
-      detail: "It serves agents and notebooks only.",
+      message: "This server has no desktop",
+      detail: "Its Blender runs without a window, for agents and notebooks.",
       link: "home",
       waiting: false,
     };
