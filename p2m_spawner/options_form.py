@@ -17,14 +17,11 @@ def _template() -> Template:
     return environment.get_template("p2m/profiles.html")
 
 
-def options_form(profiles: Iterable[Profile], chosen: str, memory: int | None, cpus: float | None) -> str:
+def options_form(profiles: Iterable[Profile], chosen: Profile | None) -> str:
     """HTML of one radio button a profile, for inside the form that the hub's page has.
 
     Args:
         profiles: What may be chosen, in order.
-        chosen: Name of the profile that is chosen at first.
-        memory: Bytes that a server has whose profile says none; None: no limit.
-        cpus: The same of cores.
+        chosen: Which one is chosen at first.
     """
-    cards = [(profile, profile.facts(memory, cpus)) for profile in profiles]
-    return _template().render(cards=cards, chosen=chosen)
+    return _template().render(profiles=profiles, chosen=chosen)

@@ -11,12 +11,12 @@ from typing import Any, ClassVar
 
 from jupyterhub.spawner import SpawnException
 from pydantic import ValidationError
-from traitlets import Callable, CaselessStrEnum, Dict, List, TraitError, Unicode, Union, default, validate
+from traitlets import Callable, CaselessStrEnum, Dict, List, Unicode, Union, default
 from traitlets.config import LoggingConfigurable
 
 from .errors import OptionsRefused, SpawnFailure
 from .options_form import options_form
-from .profiles import MCP_MODES, Asset, Gpus, Profile, ProfileError, Profiles, checked_options, narrowest
+from .profiles import MCP_MODES, Asset, Gpus, Profile, ProfileError, Profiles, checked_options, default_of, narrowest
 from .profiles_file import ProfilesFile
 
 PROFILE = "profile"
@@ -112,15 +112,6 @@ class ProfileOptionsMixin(_BeforeSpawner):
 
     # The list
 
-    @validate("profiles")
-    def _check_profiles(self, proposal: Any) -> Any:
-        if not callable(proposal.value):
-            try:
-                Profiles.from_list(proposal.value)
-            except ProfileError as error:
-                raise TraitError(str(error)) from None
-        return proposal.value
-
     async def profile_list(self) -> Profiles:
         """All profiles of the hub, checked.
 
@@ -157,10 +148,15 @@ class ProfileOptionsMixin(_BeforeSpawner):
             return ""  # the start that follows says it
         if len(profiles) < 2:
             return ""
-        names = [profile.name for profile in profiles]
-        last = self.user_options.get(PROFILE)
-        by_default = next((profile.name for profile in profiles if profile.default), names[0])
-        return options_form(profiles, last if last in names else by_default, self.mem_limit, self.cpu_limit)
+        last = self.user_options.get(PROFILE)  # anything: nobody has checked it since it was saved
+        chosen = next((profile for profile in profiles if profile.name == last), default_of(profiles))
+        traits = {
+            "memory": self.mem_limit,
+            "cpus": self.cpu_limit,
+            "blender_mode": self.blender_mode,
+            "mcp_mode": self.mcp_mode,
+        }
+        return options_form([profile.completed(**traits) for profile in profiles], chosen)
 
     @default("options_from_form")
     def _options_from_form(self) -> Any:
@@ -186,8 +182,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
         """
         try:
             checked = checked_options(options, {PROFILE, *self.engine_options})
-            profiles = await self.profile_list()
-            profile = profiles.choose(checked.get(PROFILE), self._groups(), self.user.admin)
+            profile = (await self.profile_list()).choose(checked.get(PROFILE), self._groups(), self.user.admin)
         except OptionsRefused as refused:
             # JupyterHub has saved them already, and would take them again at each start that names none.
             self.user_options = self.orm_spawner.user_options = {}
@@ -199,7 +194,6 @@ class ProfileOptionsMixin(_BeforeSpawner):
                 log_message=str(error),
             )
             raise refusal(unreadable, 503) from error
-        self.user_options = checked
         self._options_applied = True
         if profile:
             self._use(profile)

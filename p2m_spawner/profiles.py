@@ -5,7 +5,7 @@ Pure: lists and texts in, checked values out. Whoever reads a file or knows a hu
 """
 
 import re
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from difflib import get_close_matches
 from reprlib import Repr
@@ -141,24 +141,25 @@ class Profile(_Checked):
         """Whether somebody in these groups may use it; administrators use all."""
         return admin or not self.groups or not set(self.groups).isdisjoint(groups)
 
-    def facts(self, memory: int | None, cpus: float | None) -> list[str]:
-        """What a server of this profile has, in words.
+    def completed(self, **traits: Any) -> "Profile":
+        """The profile with what it leaves out as the spawner's traits say: memory, cpus, blender_mode, mcp_mode."""
+        return self.model_copy(update={key: value for key, value in traits.items() if getattr(self, key) is None})
 
-        Args:
-            memory: Bytes that a server has when the profile does not say; None: no limit.
-            cpus: The same of cores.
-        """
-        memory, cpus = self.memory or memory, self.cpus or cpus
-        facts = [_size(memory)] if memory else []
-        facts += [f"{cpus:g} CPU{'' if cpus == 1 else 's'}"] if cpus else []
+    def facts(self) -> list[str]:
+        """What a server of this profile has, in words."""
+        facts = [_size(self.memory)] if self.memory else []
+        facts += [_count(self.cpus, "CPU")] if self.cpus else []
         if self.gpus == "all":
             facts.append("all GPUs")
         elif self.gpus:
-            count = self.gpus if isinstance(self.gpus, int) else len(self.gpus)
-            facts.append(f"{count} GPU{'' if count == 1 else 's'}")
+            facts.append(_count(self.gpus if isinstance(self.gpus, int) else len(self.gpus), "GPU"))
         facts += ["no desktop"] if self.blender_mode == "headless" else []
         facts += {"no-code": ["agents run no code"], "read-only": ["agents only look"]}.get(self.mcp_mode or "", [])
         return facts + [f"shared files in {asset.path}" for asset in self.assets]
+
+
+def _count(number: float, what: str) -> str:
+    return f"{number:g} {what}{'' if number == 1 else 's'}"
 
 
 def _size(memory: int) -> str:
@@ -222,8 +223,10 @@ class Profiles:
         except MarkedYAMLError as error:
             line = f", line {error.problem_mark.line + 1}" if error.problem_mark else ""
             raise ProfileError(f"{origin}{line} is no YAML: {error.problem or error.context}.") from None
-        except (YAMLError, ValueError, RecursionError) as error:  # ValueError: a date that does not exist
-            raise ProfileError(f"{origin} is no YAML: {str(error).splitlines()[0]}.") from None
+        except (YAMLError, AssertionError, LookupError, RecursionError, ValueError) as error:
+            # ruamel.yaml lets out what Python says of a value such as `!!bool x` or a date that does not exist.
+            reason = " ".join(str(error).split())[:200] or type(error).__name__
+            raise ProfileError(f"{origin} is no YAML: {reason}.") from None
         if not isinstance(document, dict) or set(document) != {"profiles"}:
             raise ProfileError(f"{origin}: it must begin with `profiles:` and have a list of profiles below it.")
         return cls.from_list(document["profiles"], origin)
@@ -262,7 +265,7 @@ class Profiles:
                 raise ProfileForbidden(
                     "No profile of this hub is open to you. Ask the administrator to add you to a group."
                 )
-            return next((profile for profile in mine if profile.default), mine[0] if mine else None)
+            return default_of(mine)
         found = next((profile for profile in self.profiles if profile.name == name), None)
         if found is None:
             names = ", ".join(profile.name for profile in mine)
@@ -273,6 +276,11 @@ class Profiles:
                 f"The profile {found.name!r} is for {_groups(found.groups)}. Choose another, or ask the administrator."
             )
         return found
+
+
+def default_of(profiles: Sequence[Profile]) -> Profile | None:
+    """The profile for who does not choose: the default, or else the first; None without profiles."""
+    return next((profile for profile in profiles if profile.default), profiles[0] if profiles else None)
 
 
 def checked_options(options: object, known: Collection[str]) -> dict[str, str]:

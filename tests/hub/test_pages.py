@@ -131,7 +131,7 @@ def test_hostile_names_and_messages_stay_text(template: str):
         server_name=HOSTILE,
         error_message=HOSTILE,
         spawner_options_form=options_form(
-            Profiles.from_list([{"name": "x", "title": HOSTILE, "description": HOSTILE}]).profiles, "x", None, None
+            Profiles.from_list([{"name": "x", "title": HOSTILE, "description": HOSTILE}]).profiles, None
         ),
     )
     assert HOSTILE not in page

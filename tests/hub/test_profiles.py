@@ -175,21 +175,11 @@ async def test_hostile_options_are_refused_with_a_sentence_start_nothing_and_are
     assert (await start(hub, "ada")).status_code == 201, "what was refused is not tried again"
     assert ProcessSpawner.started[-1]["profile"] == "light"
 
-
-async def test_options_put_away_for_later_are_checked_when_they_are_used(profiles_hub: ProfilesHub):
-    hub = await profiles_hub(profiles=PROFILES)
-    assert (await start(hub, "ada")).status_code == 201
     await stop(hub, "ada")
-    patched = await api_request(
-        hub,
-        "users/ada/servers/",
-        method="patch",
-        data=json.dumps({"user_options": {"profile": "gpu"}}),
-        headers=auth_header(hub.db, "ada"),
-    )
-    assert patched.status_code == 200, patched.text
+    put_away = {"data": json.dumps({"user_options": {"profile": "gpu"}}), "headers": auth_header(hub.db, "ada")}
+    assert (await api_request(hub, "users/ada/servers/", method="patch", **put_away)).status_code == 200
     answer = await start(hub, "ada")
-    assert answer.status_code == 403
+    assert answer.status_code == 403, "options put away for later are checked when they are used"
     assert "is for the group artists" in answer.json()["message"]
 
 
@@ -265,11 +255,14 @@ async def test_profiles_of_a_function_and_of_a_file_come_together(profiles_hub: 
     assert ProcessSpawner.started[-1]["memory"] == 2 * 1024**3
 
 
-async def test_a_list_that_cannot_be_used_is_told_to_user_and_operator_apart(profiles_hub: ProfilesHub, tmp_path: Path):
-    hub = await profiles_hub(profiles_file=str(tmp_path / "missing.yaml"))
+async def test_a_list_that_cannot_be_used_is_told_to_user_and_operator_apart(
+    profiles_hub: ProfilesHub, caplog: pytest.LogCaptureFixture
+):
+    hub = await profiles_hub(profiles=[{"name": "gpu", "memory": "16 apples"}])
     answer = await start(hub, "ada")
     assert answer.status_code == 503
     assert answer.json()["message"] == "The profiles of this hub cannot be used right now. Tell the administrator."
+    assert "profile 'gpu': memory is '16 apples'; it must be a number" in caplog.text
     assert ProcessSpawner.started == []
 
 
@@ -279,6 +272,7 @@ async def test_an_operators_own_hook_has_its_options_and_the_profile_is_used_all
     assert (await start(hub, "ada", {"colour": "red", "profile": "standard"})).status_code == 201
     assert seen == [{"colour": "red", "profile": "standard"}]
     assert ProcessSpawner.started[-1]["profile"] == "standard"
+    assert ProcessSpawner.started[-1]["options"] == {"colour": "red", "profile": "standard"}
     assert (await start(hub, "vincent", {"colour": "red"})).status_code == 201
     assert ProcessSpawner.started[-1]["profile"] == "light"
     await stop(hub, "ada")

@@ -88,10 +88,10 @@ async def test_dockerspawners_own_choice_of_images_stays_until_there_are_profile
     images = {"allowed_images": ["p2m/a:1", "p2m/b:1"]}
     alone = BlenderDockerSpawner(user=user, **images)
     assert 'name="image"' in await alone.get_options_form()
-    await alone.apply_options({"image": "p2m/b:1"})
-    assert alone.user_options == {"image": "p2m/b:1"}, "DockerSpawner looks here, and checks it against allowed_images"
-    both = BlenderDockerSpawner(user=user, profiles=[{"name": "x"}, {"name": "y"}], **images)
-    assert 'name="profile"' in await both.get_options_form()
+    await alone.apply_options({"image": "p2m/b:1"})  # DockerSpawner's start() checks it against allowed_images
+    for last in ({}, {"profile": ["x"]}, {"profile": {"x": 1}}):  # nobody has checked what was saved
+        both = BlenderDockerSpawner(user=user, profiles=[{"name": "x"}, {"name": "y"}], user_options=last, **images)
+        assert (await both.get_options_form()).count('name="profile"') == 2
     assert BlenderDockerSpawner(user=user).options_form == ""
 
 

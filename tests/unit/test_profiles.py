@@ -134,6 +134,8 @@ def test_a_long_wrong_value_is_repeated_in_part():
         ("profiles: !!python/object:os.system x", "p.yaml, line 1 is no YAML"),
         ("profiles:\n- name: a\n  title: 2026-13-45\n", "p.yaml is no YAML: month must be in 1..12."),
         ("\0", "p.yaml is no YAML"),
+        ("%YAML 1.9\n---\na", "p.yaml is no YAML: version minor part"),
+        ("profiles: !!bool x", "p.yaml is no YAML: 'x'."),
         ("- name: a", "p.yaml: it must begin with `profiles:`"),
         ("", "p.yaml: it must begin with `profiles:`"),
         ("profiles:", "p.yaml is None; it must be a list of profiles."),
@@ -195,7 +197,7 @@ def test_facts_say_what_a_server_has_also_what_the_profile_leaves_to_the_hub():
             }
         ]
     ).profiles
-    assert profile.facts(4 * 1024**3, 2.0) == [
+    assert profile.completed(memory=4 * 1024**3, cpus=2.0, blender_mode="desktop", mcp_mode="full").facts() == [
         "4 GB memory",
         "1 CPU",
         "all GPUs",
@@ -203,7 +205,9 @@ def test_facts_say_what_a_server_has_also_what_the_profile_leaves_to_the_hub():
         "agents only look",
         "shared files in /assets/x",
     ]
-    assert Profiles.from_list([{"name": "x", "gpus": ["a", "b"]}]).profiles[0].facts(None, None) == ["2 GPUs"]
+    (bare,) = Profiles.from_list([{"name": "x", "gpus": ["a", "b"]}]).profiles
+    assert bare.facts() == ["2 GPUs"]
+    assert bare.completed(mcp_mode="no-code").facts() == ["2 GPUs", "agents run no code"]
 
 
 # Who may use what
