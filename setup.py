@@ -20,6 +20,8 @@ setup(
         "jupyterhub>=6.1",
         "dockerspawner>=14.0",
         "argon2-cffi>=25.1",
+        "pydantic>=2.10",
+        "ruamel.yaml>=0.18",
         "sqlalchemy>=2.0.30",
     ],
     extras_require={

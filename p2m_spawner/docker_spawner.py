@@ -16,6 +16,7 @@ from .docker_network import ensure_network
 from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, Options, merged
 from .docker_ports import port_was_taken, published_ports
 from .docker_pull import PullFailed
+from .docker_resources import check_volumes, device_requests, explain_resources, mounts
 from .errors import SpawnFailure, engine_silent
 from .host_ports import HostPorts
 from .pull_progress import PullProgress
@@ -49,6 +50,8 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
         Example: ``c.BlenderDockerSpawner.pids_limit = 512``.
         """,
     ).tag(config=True)
+
+    engine_options = frozenset({"image"})  # with allowed_images
 
     object_id: str  # of DockerSpawner: the container, empty while there is none
 
@@ -124,6 +127,8 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
         config: Options = {**CONFINEMENT, "pids_limit": self.pids_limit}
         if self.mem_limit:
             config["memswap_limit"] = self.mem_limit  # without it the same amount again may be swapped
+        if self.gpus:
+            config["device_requests"] = device_requests(self.gpus)
         if not self.use_internal_ip:
             config["port_bindings"] = self.port_bindings
         return config
@@ -136,6 +141,15 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
         if self.publish_mcp:
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}
         return kwargs
+
+    @property
+    def mount_binds(self) -> list[Any]:
+        """DockerSpawner's ``mounts``, and the shared files of the profile."""
+        return [*super().mount_binds, *mounts(self.assets)]
+
+    def engine_options_form(self) -> Any:
+        """DockerSpawner's own page, for ``allowed_images``."""
+        return super()._default_options_form()
 
     # Start and stop
 
@@ -185,6 +199,7 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
         """
         self.tell(20, "container", "Creating your container …")
         await self.engine.run(ensure_network, self.network_name)
+        await self.engine.run(check_volumes, self.assets)
         if not self.use_internal_ip:
             self.allocate_ports()
         return await self._create()
@@ -217,6 +232,8 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
+        if failure := explain_resources(error):
+            return failure
         if disk_is_full(error):
             return SpawnFailure(
                 "The disk of the machine that runs the containers is full. Tell the administrator.",

@@ -47,3 +47,26 @@ def engine_silent(log_message: str) -> EngineSilent:
         reason="engine_silent",
         log_message=log_message,
     )
+
+
+class OptionsRefused(SpawnFailure):
+    """The options of a start are not as they must be.
+
+    Args:
+        message: The user's sentence, plain text.
+    """
+
+    status_code = 400
+    """HTTP status of the answer to whoever asked for the start."""
+
+    def __init__(self, message: str, *, reason: str = "bad_options") -> None:
+        super().__init__(message, reason=reason)
+
+
+class ProfileForbidden(OptionsRefused):
+    """The profile exists, and is not for this user."""
+
+    status_code = 403
+
+    def __init__(self, message: str) -> None:
+        super().__init__(message, reason="profile_forbidden")

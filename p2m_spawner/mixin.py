@@ -18,10 +18,11 @@ from .endings import ENDINGS, LOG_TAIL_LINES, Ending
 from .errors import EngineSilent, SpawnFailure
 from .orphans import FoundServer, Sweeper
 from .patience import patiently
+from .profile_options import ProfileOptionsMixin
 from .readiness import Stage, fetch_status, wait_until_ready
 
 
-class BlenderSpawnerMixin(Spawner):
+class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
     """Starts a server with Blender in it and returns only when that Blender answers."""
 
     api_token: str  # of JupyterHub: the server's own

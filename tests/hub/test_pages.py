@@ -21,6 +21,8 @@ from mcp.server import MCPServer
 
 import p2m_spawner
 from p2m_spawner.endings import Ending
+from p2m_spawner.options_form import options_form
+from p2m_spawner.profiles import Profiles
 from p2m_spawner.readiness import Stage
 
 PACKAGE = Path(p2m_spawner.__file__).parent
@@ -68,7 +70,7 @@ def render(template: str, **values: Any) -> str:
         if key in values:
             setattr(user, key, values.pop(key))
     spawner.ending = values.pop("ending", None)
-    for key in ("ready", "active", "_failed"):
+    for key in ("ready", "active", "_failed", "blender_mode"):
         if key in values:
             setattr(spawner, key, values.pop(key))
     return environment().get_template(template).render({**defaults, **values})
@@ -118,7 +120,9 @@ def test_named_servers_keep_the_hubs_own_table_and_no_id_twice():
         assert page.count(f'id="{name}"') <= 1
 
 
-@pytest.mark.parametrize("template", ["home.html", "spawn_pending.html", "not_running.html", "error.html"])
+@pytest.mark.parametrize(
+    "template", ["home.html", "spawn.html", "spawn_pending.html", "not_running.html", "error.html"]
+)
 def test_hostile_names_and_messages_stay_text(template: str):
     page = render(
         template,
@@ -128,11 +132,18 @@ def test_hostile_names_and_messages_stay_text(template: str):
         message=HOSTILE,
         status_message=HOSTILE,
         server_name=HOSTILE,
+        error_message=HOSTILE,
+        spawner_options_form=options_form(
+            Profiles.from_list([{"name": "x", "title": HOSTILE, "description": HOSTILE}]).profiles, None
+        ),
     )
     assert HOSTILE not in page
 
 
-@pytest.mark.parametrize("template", ["home.html", "spawn_pending.html", "not_running.html", "error.html", "404.html"])
+PAGES = ["home.html", "spawn.html", "spawn_pending.html", "not_running.html", "error.html", "404.html"]
+
+
+@pytest.mark.parametrize("template", PAGES)
 def test_pages_load_nothing_from_other_hosts(template: str):
     loaded = re.findall(r'(?:src|<link[^>]*href)="([^"]+)"', render(template, failed=True, status_code=404))
     assert loaded
@@ -234,6 +245,16 @@ def test_status_is_told_for_each_state(view: dict[str, Any], state: str):
 def test_ready_names_version_file_and_number_of_tools():
     facts = dict(words(server=RUNNING, blender=status("ready"))["facts"])
     assert facts == {"Blender": "4.3.2", "File": "castle.blend", "Tools for agents": "27"}
+
+
+def test_a_blender_without_a_window_says_so_where_it_would_be_opened():
+    headless = {**status("ready"), "ui": {"state": "off"}}
+    assert "no window" in words(server=RUNNING, blender=headless)["detail"]
+    assert run_module("words.js", f"m.desktopWords({json.dumps(headless)})").startswith("This server has no desktop")
+    shown = run_module("words.js", "m.desktopWords(null)")
+    assert shown in render("home.html")
+    assert shown in render("home.html", ready=True, active=True)
+    assert "This server has no desktop" in render("home.html", ready=True, active=True, blender_mode="headless")
 
 
 def test_a_blender_that_failed_gives_its_reason():

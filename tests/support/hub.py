@@ -218,9 +218,9 @@ class Person:
             **kwargs,
         )
 
-    def request_server(self) -> None:
-        """Ask for the server; returns before it is ready."""
-        answer = self.api("POST", f"users/{self.name}/server")
+    def request_server(self, **options: str) -> None:
+        """Ask for the server, with a user's options if there are any; returns before it is ready."""
+        answer = self.api("POST", f"users/{self.name}/server", json=options or None)
         assert answer.status_code in (201, 202), answer.text
 
     def request_server_soon(self) -> None:
@@ -251,9 +251,9 @@ class Person:
         finally:
             asking.join(60)
 
-    def start_server(self) -> "Person":
-        """Start the server and wait until it is ready."""
-        self.request_server()
+    def start_server(self, **options: str) -> "Person":
+        """Start the server, with a user's options if there are any, and wait until it is ready."""
+        self.request_server(**options)
         wait_for(self.is_ready, 180, f"server of {self.name}")
         return self
 

@@ -66,7 +66,9 @@ class BlenderEngineSpawner(BlenderSpawnerMixin, Engine):
 @pytest.fixture
 def spawner(monkeypatch: pytest.MonkeyPatch) -> BlenderEngineSpawner:
     made = BlenderEngineSpawner(engine_patience=0.0)
-    made.user = SimpleNamespace(name="ada", url="/user/ada/", db=SimpleNamespace(commit=lambda: None))
+    made.user = SimpleNamespace(
+        name="ada", url="/user/ada/", groups=[], admin=False, db=SimpleNamespace(commit=lambda: None)
+    )
     made.orm_spawner = orm.Spawner(
         name="", server=orm.Server(proto="http", ip="", port=1, base_url="/user/ada/", cookie_name="c"), state={}
     )

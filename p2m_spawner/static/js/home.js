@@ -3,7 +3,7 @@
 import { ConnectPanel } from "./connect.js";
 import { UserApi, blenderStatus, restartBlender } from "./hub.js";
 import { StageList } from "./stages.js";
-import { describe } from "./words.js";
+import { describe, desktopWords } from "./words.js";
 
 const POLL_MS = 4000;
 const POLL_PENDING_MS = 700;
@@ -60,6 +60,11 @@ function render() {
   for (const link of document.querySelectorAll("[data-open]")) {
     const target = userUrl + link.dataset.open;
     link.href = running ? target : `${spawnUrl}?next=${encodeURIComponent(target)}`;
+  }
+  // While it is not known which Blender runs, the card stays as it is.
+  if (!running || view.blender) {
+    setText(part("open-blender-text"), desktopWords(running ? view.blender : null));
+    part("open-blender").classList.toggle("p2m-card-off", running && view.blender.ui?.state === "off");
   }
   panel.setRunning(running);
 }

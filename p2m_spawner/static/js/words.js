@@ -17,7 +17,14 @@ export function failureReason(event) {
   return text && text !== "None" ? text : "No reason was given; the administrator finds it in the hub's log.";
 }
 
-function blenderWords({ blender, mcp }) {
+/** What the card that opens the desktop says: not each Blender has a window. */
+export function desktopWords(blender) {
+  return blender?.ui?.state === "off"
+    ? "This server has no desktop: its Blender runs without a window."
+    : "Your desktop, right here in the browser. Nothing to install.";
+}
+
+function blenderWords({ blender, mcp, ui }) {
   switch (blender?.state) {
     case "starting":
       return { state: "starting", title: "Blender is starting", detail: "The container is up; Blender follows in a moment." };
@@ -40,6 +47,9 @@ function blenderWords({ blender, mcp }) {
     default:
       if (mcp?.state === "down") {
         return { state: "ready", title: "Blender is ready", detail: "Its door for agents is not open yet." };
+      }
+      if (ui?.state === "off") {
+        return { state: "ready", title: "Blender is ready", detail: "It has no window: use it in a notebook, or let an agent work in it." };
       }
       return { state: "ready", title: "Blender is ready", detail: "Open it here, in a notebook, or let an agent work in it." };
   }
