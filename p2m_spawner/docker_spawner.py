@@ -3,13 +3,13 @@
 import errno
 import socket
 from asyncio import wrap_future
-from collections.abc import Awaitable, Callable
+from collections.abc import Callable
 from inspect import isawaitable
 from typing import Any, ClassVar
 
 from docker.errors import APIError, DockerException
 from dockerspawner import DockerSpawner
-from traitlets import Int, Unicode, default, validate
+from traitlets import Int, Unicode, default
 
 from .docker_network import ensure_network
 from .errors import SpawnFailure
@@ -111,7 +111,10 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         """,
     ).tag(config=True)
 
-    object_id: str  # of DockerSpawner: the container, empty while there is none
+    # Of DockerSpawner:
+    object_id: str  # the container, empty while there is none
+    extra_host_config: Any
+    extra_create_kwargs: Any
 
     _ledgers: ClassVar[dict[tuple[int, int, int], PortLedger]] = {}
 
@@ -157,33 +160,8 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
     # What goes beneath the operator's own extra_host_config and extra_create_kwargs
 
-    @default("extra_host_config")
-    def _extra_host_config_default(self) -> Any:
-        return self._over(self._host_config, {})
-
-    @validate("extra_host_config")
-    def _lay_host_config_over_ours(self, proposal: Any) -> Any:
-        return self._over(self._host_config, proposal.value)
-
-    @default("extra_create_kwargs")
-    def _extra_create_kwargs_default(self) -> Any:
-        return self._over(self._create_kwargs, {})
-
-    @validate("extra_create_kwargs")
-    def _lay_create_kwargs_over_ours(self, proposal: Any) -> Any:
-        return self._over(self._create_kwargs, proposal.value)
-
-    def _over(self, ours: Callable[[], Options], theirs: Any) -> Callable[[Any], Awaitable[Options]]:
-        """A callable for DockerSpawner that lays an operator's value (dictionary or callable) over ours."""
-
-        async def value(spawner: Any) -> Options:
-            extra = theirs(spawner) if callable(theirs) else theirs
-            return merged(ours(), await extra if isawaitable(extra) else extra)
-
-        return value
-
-    def _host_config(self) -> Options:
-        """Limits and isolation (docs/architecture.md says why), and the host ports."""
+    def _host_config(self, extra: Options) -> Options:
+        """Limits and isolation (docs/security.md says what for), and the host ports; ``extra`` laid over them."""
         config: Options = {
             # With AutoRemove a killed container would report exit code 0 and take its log along.
             "auto_remove": False,
@@ -195,24 +173,32 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
                 "/run": "rw,exec,nosuid,nodev,mode=755,uid=1000,gid=1000,size=64m",
             },
             "pids_limit": self.pids_limit,
-            "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
         }
-        if self.mem_limit:
-            config["memswap_limit"] = self.mem_limit  # without it the same amount again may be swapped
-        if self._ports and not self.use_internal_ip:
-            config["port_bindings"] = {self.port: (self.host_ip, self._ports.ui)}
+        if "log_config" not in extra:  # not merged: one log driver knows nothing of another's options
+            config["log_config"] = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}}
+        if memory := extra.get("mem_limit", self.mem_limit):
+            config["memswap_limit"] = memory  # without it the same amount again may be swapped
+        if not self.use_internal_ip:
+            # Where there is no port, the engine chooses one at each start.
+            ui, mcp = (self._ports.ui, self._ports.mcp) if self._ports else (None, None)
+            config["port_bindings"] = {self.port: (self.host_ip, ui)}
             if self.publish_mcp:
-                config["port_bindings"][BLENDER_PORT] = ("127.0.0.1", self._ports.mcp)
-        return config
+                config["port_bindings"][BLENDER_PORT] = ("127.0.0.1", mcp)
+        return merged(config, extra)
 
-    def _create_kwargs(self) -> Options:
+    def _create_kwargs(self, extra: Options) -> Options:
         """Labels, by which operators and ``make down`` find the containers, and the published port."""
         kwargs: Options = {
             "labels": {"p2m.hub": self.hub_id, "p2m.user": self.user.name, "p2m.server": self.name},
         }
         if self.publish_mcp:
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}
-        return kwargs
+        return merged(kwargs, extra)
+
+    async def _value_of(self, option: Any) -> Options:
+        """An operator's option as DockerSpawner reads it: a dictionary, or a callable of the spawner, async or not."""
+        value = self._eval_if_callable(option)
+        return dict(await value if isawaitable(value) else value)
 
     # Ports
 
@@ -273,9 +259,18 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         """
         self.tell(20, "container", "Creating your container …")
         await self._in_thread(ensure_network, self.network_name)
-        if not self.use_internal_ip:
+        # A container that is kept holds its ports while it does not run, and others would get them meanwhile: there the
+        # engine chooses at each start, as with DockerSpawner.
+        if not self.use_internal_ip and self.remove:
             self._ports = self._ledger.allocate(self._log_name, self._pair_is_usable)
-        return await super().create_object()
+        # Hooks of operators read and change these two options: they stay what operators made them.
+        theirs = self.extra_host_config, self.extra_create_kwargs
+        try:
+            self.extra_host_config = self._host_config(await self._value_of(theirs[0]))
+            self.extra_create_kwargs = self._create_kwargs(await self._value_of(theirs[1]))
+            return await super().create_object()
+        finally:
+            self.extra_host_config, self.extra_create_kwargs = theirs
 
     async def start_object(self) -> None:
         """Start the container; with other ports when somebody was faster at those that it had."""
@@ -323,11 +318,14 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         return bytes(output).decode("utf-8", "replace")
 
     async def discard(self) -> None:
-        """Remove the container, running or not, and give its ports back; the home stays."""
+        """Remove the container, running or not, and give its ports back; with ``remove`` off it is only stopped."""
         if self.object_id:
             try:
-                await self.docker("remove_container", self.object_id, force=True)
+                if self.remove:
+                    await self.docker("remove_container", self.object_id, force=True)
+                else:
+                    await self.docker("stop", self.object_id)
             except (DockerException, OSError) as error:
-                self.log.warning("%s: container %s not removed: %s", self._log_name, self.object_id[:12], error)
+                self.log.warning("%s: container %s not swept away: %s", self._log_name, self.object_id[:12], error)
             self.object_id = ""
         self.clear_state()
