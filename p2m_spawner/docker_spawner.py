@@ -11,7 +11,7 @@ from docker.errors import APIError, DockerException
 from dockerspawner import DockerSpawner
 from traitlets import Int, Unicode, default
 
-from .docker_network import ensure_network
+from .docker_network import ensure_network, keeps_containers_apart
 from .errors import SpawnFailure
 from .mixin import BlenderSpawnerMixin
 from .ports import PortLedger, PortPair
@@ -256,9 +256,18 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
 
         Raises:
             PortsExhausted: No port pair is free.
+            SpawnFailure: The raw socket would be open to other users.
         """
         self.tell(20, "container", "Creating your container …")
         await self._in_thread(ensure_network, self.network_name)
+        if self.publish_mcp and not await self._in_thread(keeps_containers_apart, self.network_name):
+            raise SpawnFailure(
+                "Your container could not be started, for others would have reached it. Tell the administrator.",
+                reason="network_not_apart",
+                log_message=f"publish_mcp is on, and containers on the network {self.network_name} reach each other: "
+                "everybody would drive everybody's Blender. Turn publish_mcp off, or use a bridge network with "
+                "com.docker.network.bridge.enable_icc=false.",
+            )
         # A container that is kept holds its ports while it does not run, and others would get them meanwhile: there the
         # engine chooses at each start, as with DockerSpawner.
         if not self.use_internal_ip and self.remove:
