@@ -32,6 +32,7 @@ class Hub:
     def __init__(self, state_dir: Path, command: tuple[str, ...] = ("deploy/hub", "up"), **settings: str) -> None:
         self.state_dir = state_dir
         self.command = command
+        self.folder = ROOT
         self.log = state_dir.parent / f"{state_dir.name}-output.log"
         self.port = free_port()
         self.url = f"http://127.0.0.1:{self.port}"
@@ -52,7 +53,7 @@ class Hub:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -97,6 +98,12 @@ class Hub:
         for person in self.people:
             with contextlib.suppress(docker.errors.NotFound):
                 engine.volumes.get(person.volume).remove()
+
+    def print_logs(self) -> None:
+        """Print its log and those of its containers: shown by pytest with a failed test."""
+        print("=== hub\n", self.output()[-8000:])
+        for container in self.containers():
+            print(f"=== container {container.name}\n", container.logs(tail=80).decode(errors="replace"))
 
     @property
     def admin_password(self) -> str:
