@@ -4,7 +4,7 @@ import asyncio
 import json
 import re
 import secrets
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from html import unescape
 from typing import Any
 
@@ -23,7 +23,7 @@ from tests.support.waiting import wait_for_async
 
 from .engine import docker0
 
-START_S = 90
+START_S = 120
 
 
 class Account:
@@ -79,11 +79,11 @@ class Account:
         return found
 
 
-StartHub = Callable[..., Any]
+StartHub = Callable[..., Awaitable[Account]]
 
 
 @pytest.fixture
-async def account(hub_app: Any) -> AsyncIterator[Callable[..., Any]]:
+async def account(hub_app: Any) -> AsyncIterator[StartHub]:
     """A function that starts a hub with options of the spawner, and returns a user of it."""
     made: list[Account] = []
 
@@ -105,60 +105,65 @@ async def account(hub_app: Any) -> AsyncIterator[Callable[..., Any]]:
             volume.remove()
 
 
-async def test_options_of_dockerspawner_work_on_running_containers(account):
+@pytest.fixture
+def assets() -> Iterator[str]:
+    """Name of a volume that all users of a hub see."""
+    volume = docker.from_env().volumes.create(f"p2m-test-assets-{secrets.token_hex(3)}")
+    yield volume.name
+    volume.remove()
+
+
+@pytest.fixture
+def network() -> Iterator[str]:
+    """Name of a network that an operator has made."""
+    made = docker.from_env().networks.create(f"p2m-test-{secrets.token_hex(3)}")
+    yield made.name
+    made.remove()
+
+
+async def test_options_of_dockerspawner_work_on_running_containers(assets: str, account: StartHub):
     """One start for all that need a container that runs; then a second one, of the container that was kept."""
-    engine = docker.from_env()
-    assets = engine.volumes.create(f"p2m-test-assets-{secrets.token_hex(3)}")
-    try:
-        ada = await account(
-            remove=False,
-            read_only_volumes={assets.name: "/assets"},
-            post_start_cmd="touch /home/blender/post-start-was-here",
-            name_template="studio-{username}",
-            port=8899,
-            environment={"STUDIO": "north"},
-            args=["--ServerApp.shutdown_no_activity_timeout=86400"],
-        )
-        await ada.start()
-        assert await ada.answers()
-        first = ada.container()
-        assert first.name == f"studio-{ada.name}"
-        assert list(map(str, first.ports)) == ["8899/tcp"]
-        assert first.exec_run("ls /home/blender/post-start-was-here").exit_code == 0
-        assert first.exec_run("touch /assets/x").exit_code != 0
-        assert first.exec_run("printenv STUDIO").output == b"north\n"
-        assert first.exec_run("p2m-healthcheck").exit_code == 0
-        command = first.exec_run(["sh", "-c", "tr '\\0' ' ' </proc/[0-9]*/cmdline | cat"]).output
-        assert b"--ServerApp.shutdown_no_activity_timeout=86400" in command
+    ada = await account(
+        remove=False,
+        read_only_volumes={assets: "/assets"},
+        post_start_cmd="touch /home/blender/post-start-was-here",
+        name_template="studio-{username}",
+        port=8899,
+        environment={"STUDIO": "north"},
+        args=["--ServerApp.shutdown_no_activity_timeout=86400"],
+    )
+    await ada.start()
+    assert await ada.answers()
+    first = ada.container()
+    assert first.name == f"studio-{ada.name}"
+    assert [port for port, published in first.ports.items() if published] == ["8899/tcp"]
+    assert first.exec_run("ls /home/blender/post-start-was-here").exit_code == 0
+    assert first.exec_run("touch /assets/x").exit_code != 0
+    assert first.exec_run("printenv STUDIO").output == b"north\n"
+    assert first.exec_run("p2m-healthcheck").exit_code == 0
+    commands = first.exec_run(["sh", "-c", "cat /proc/[0-9]*/cmdline | tr '\\0' ' '"]).output
+    assert b"--ServerApp.shutdown_no_activity_timeout=86400" in commands
 
-        await ada.stop()
-        assert ada.container().status == "exited"
-        await ada.start()
-        assert ada.container().id == first.id
-        assert await ada.answers()
-        await ada.stop()
-        ada.container().remove()
-    finally:
-        assets.remove()
+    await ada.stop()
+    assert ada.container().status == "exited"
+    await ada.start()
+    assert ada.container().id == first.id
+    assert await ada.answers()
+    await ada.stop()
 
 
-async def test_a_network_of_the_operators_and_addresses_inside_it(account):
-    engine = docker.from_env()
-    network = engine.networks.create(f"p2m-test-{secrets.token_hex(3)}")
-    try:
-        ada = await account(network_name=network.name, use_internal_ip=True)
-        await ada.start()
-        assert await ada.answers()
-        container = ada.container()
-        assert list(container.attrs["NetworkSettings"]["Networks"]) == [network.name]
-        assert not any(container.ports.values())
-        await ada.stop()
-        assert engine.containers.list(all=True, filters={"label": f"p2m.user={ada.name}"}) == []
-    finally:
-        network.remove()
+async def test_a_network_of_the_operators_and_addresses_inside_it(network: str, account: StartHub):
+    ada = await account(network_name=network, use_internal_ip=True)
+    await ada.start()
+    assert await ada.answers()
+    container = ada.container()
+    assert list(container.attrs["NetworkSettings"]["Networks"]) == [network]
+    assert not any(container.ports.values())
+    await ada.stop()
+    assert docker.from_env().containers.list(all=True, filters={"label": f"p2m.user={ada.name}"}) == []
 
 
-async def test_the_hubs_own_pages_tell_of_the_start_and_why_it_failed(account):
+async def test_the_hubs_own_pages_tell_of_the_start_and_why_it_failed(account: StartHub):
     """Templates are JupyterHub's: the user's sentence must get through without ours."""
     ada = await account(environment={"P2M_RUNTIME_DIR": "/proc/nowhere"})
     asked = asyncio.create_task(ada.api("POST", "server"))
@@ -173,7 +178,7 @@ async def test_the_hubs_own_pages_tell_of_the_start_and_why_it_failed(account):
     if answer.status_code == 503:
         assert answer.json()["message"].startswith("Your server ended")
 
-    cookies = await ada.user_cookies()
+    cookies = await ada.hub.login_user(ada.name)
     page = await asyncio.to_thread(
         requests.get, url_path_join(public_url(ada.hub), "hub/spawn-pending", ada.name), cookies=cookies, timeout=30
     )

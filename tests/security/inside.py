@@ -54,7 +54,7 @@ async def by_agent(person: Person, *command: str) -> str:
     """Run a program as an agent does: from Python in Blender."""
     code = f"import subprocess; print(subprocess.run({command!r}, capture_output=True, text=True).stdout)"
     async with mcp_client(person.mcp_url, person.token) as client:
-        return text_of(await client.call_tool("execute_blender_code", {"code": code}))
+        return str(json.loads(text_of(await client.call_tool("execute_blender_code", {"code": code})))["result"])
 
 
 async def by_terminal(person: Person, command: str) -> str:
