@@ -25,6 +25,9 @@ Attributes = dict[str, Any]
 
 NAME = "ada löve-1"  # all that names of containers must not have
 ESCAPED = "ada-20l-c3-b6ve-2d1"
+HOMES = {f"p2m-{ESCAPED}", f"p2m-{NAME.encode().hex()}"}
+VOLUMES = "p2m-test-options"
+"""How the names of these tests' volumes begin."""
 
 
 @pytest.fixture(scope="module")
@@ -36,6 +39,9 @@ def user() -> Iterator[User]:
     session.commit()
     yield User(account, {"base_url": "/"})
     session.close()
+    for volume in docker.from_env().volumes.list():  # the engine makes them with the containers
+        if volume.name.startswith(VOLUMES) or volume.name in HOMES:
+            volume.remove()
 
 
 def make(kind: type[DockerSpawner], user: User, **options: Any) -> DockerSpawner:
@@ -88,11 +94,14 @@ CASES: list[tuple[dict[str, Any], Callable[[Attributes], Any]]] = [
     ({"prefix": "studio"}, name),
     ({"escape": lambda text: text.encode().hex(), "prefix": "x"}, name),
     ({"image": "debian:trixie-slim"}, config("Image")),
-    ({"volumes": {"data-{username}": "/data"}}, binds("/data")),
-    ({"volumes": {"data-{username}": {"bind": "/data/{username}", "mode": "ro"}}}, binds(f"/data/{ESCAPED}")),
-    ({"read_only_volumes": {"assets": "/assets"}}, binds("/assets")),
-    ({"volumes": {"v": "/v"}, "format_volume_name": lambda template, spawner: f"{template}x"}, binds("/vx")),
-    ({"mounts": [{"type": "volume", "source": "m-{username}", "target": "/m"}]}, host("Mounts")),
+    ({"volumes": {f"{VOLUMES}-data-{{username}}": "/data"}}, binds("/data")),
+    (
+        {"volumes": {f"{VOLUMES}-data-{{username}}": {"bind": "/data/{username}", "mode": "ro"}}},
+        binds(f"/data/{ESCAPED}"),
+    ),
+    ({"read_only_volumes": {f"{VOLUMES}-assets": "/assets"}}, binds("/assets")),
+    ({"volumes": {f"{VOLUMES}-v": "/v"}, "format_volume_name": lambda template, spawner: f"{template}x"}, binds("/vx")),
+    ({"mounts": [{"type": "volume", "source": f"{VOLUMES}-m-{{username}}", "target": "/m"}]}, host("Mounts")),
     ({"mounts": [{"type": "tmpfs", "source": "", "target": "/fast", "tmpfs_size": 1 << 20}]}, host("Mounts")),
     ({"notebook_dir": "/work/{username}"}, variable("JUPYTERHUB_ROOT_DIR")),
     ({"default_url": "/tree"}, variable("JUPYTERHUB_DEFAULT_URL")),

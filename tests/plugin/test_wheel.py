@@ -67,10 +67,8 @@ def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_every_file_of_the_package_and_nothing_else(wheel: Path):
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    tracked = subprocess.run(
-        ["git", "ls-files", "p2m_spawner"], cwd=ROOT, capture_output=True, text=True, check=True
-    ).stdout.split()
-    assert inside == set(tracked)
+    files = (path for path in (ROOT / "p2m_spawner").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    assert inside == {str(path.relative_to(ROOT)) for path in files}
 
 
 def test_what_it_requires_is_what_it_imports(bin_folder: Path):
