@@ -39,3 +39,17 @@ def ensure_network(client: docker.APIClient, name: str) -> str:
                 raise
     pools = client.inspect_network(name)["IPAM"]["Config"] or []
     return next((pool["Gateway"] for pool in pools if "Gateway" in pool), "")
+
+
+def keeps_containers_apart(client: docker.APIClient, name: str) -> bool:
+    """Whether containers on a network do not reach each other: a bridge with traffic between containers off.
+
+    Args:
+        client: Low-level docker client.
+        name: Name of a network that exists.
+
+    Raises:
+        docker.errors.APIError: The engine refused.
+    """
+    options = client.inspect_network(name)["Options"] or {}
+    return bool(options.get(ICC_OPTION) == "false")

@@ -21,9 +21,11 @@ CONFINEMENT: Options = {
         "/tmp": "rw,exec,nosuid,nodev,mode=1777,size=1g",  # noqa: S108
         "/run": "rw,exec,nosuid,nodev,mode=755,uid=1000,gid=1000,size=64m",
     },
-    "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
 }
 """How every container is locked in, for ``create_host_config``."""
+
+LOG_CONFIG: Options = {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}}
+"""What is kept of a container's output, so that no flood of it fills the disk."""
 
 
 def merged(base: Options, extra: Options) -> Options:

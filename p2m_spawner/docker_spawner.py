@@ -1,7 +1,6 @@
 """``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it; bad days: docker_faults.py."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
 from contextlib import suppress
 from http import HTTPStatus
 from inspect import isawaitable
@@ -9,11 +8,11 @@ from typing import Any
 
 from docker.errors import APIError, DockerException, ImageNotFound
 from requests.exceptions import ConnectionError as RequestsConnectionError
-from traitlets import Int, Unicode, default, validate
+from traitlets import Int, Unicode, default
 
 from .docker_faults import DockerFaults, disk_is_full
-from .docker_network import ensure_network
-from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, Options, merged
+from .docker_network import ensure_network, keeps_containers_apart
+from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, LOG_CONFIG, Options, merged
 from .docker_ports import port_was_taken, published_ports
 from .docker_pull import PullFailed
 from .docker_resources import check_volumes, device_requests, explain_resources, mounts
@@ -53,7 +52,10 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
 
     engine_options = frozenset({"image"})  # with allowed_images
 
-    object_id: str  # of DockerSpawner: the container, empty while there is none
+    # Of DockerSpawner:
+    object_id: str  # the container, empty while there is none
+    extra_host_config: Any
+    extra_create_kwargs: Any
 
     # Defaults of DockerSpawner's traits that make a container a user's own Blender
 
@@ -97,50 +99,32 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
 
     # What goes beneath the operator's own extra_host_config and extra_create_kwargs
 
-    @default("extra_host_config")
-    def _extra_host_config_default(self) -> Any:
-        return self._over(self._host_config, {})
-
-    @validate("extra_host_config")
-    def _lay_host_config_over_ours(self, proposal: Any) -> Any:
-        return self._over(self._host_config, proposal.value)
-
-    @default("extra_create_kwargs")
-    def _extra_create_kwargs_default(self) -> Any:
-        return self._over(self._create_kwargs, {})
-
-    @validate("extra_create_kwargs")
-    def _lay_create_kwargs_over_ours(self, proposal: Any) -> Any:
-        return self._over(self._create_kwargs, proposal.value)
-
-    def _over(self, ours: Callable[[], Options], theirs: Any) -> Callable[[Any], Awaitable[Options]]:
-        """A callable for DockerSpawner that lays an operator's value (dictionary or callable) over ours."""
-
-        async def value(spawner: Any) -> Options:
-            extra = theirs(spawner) if callable(theirs) else theirs
-            return merged(ours(), await extra if isawaitable(extra) else extra)
-
-        return value
-
-    def _host_config(self) -> Options:
-        """Limits and isolation (docs/architecture.md says why), and the host ports."""
+    def _host_config(self, extra: Options) -> Options:
+        """Limits and isolation (docs/security.md says what for), and the host ports; ``extra`` laid over them."""
         config: Options = {**CONFINEMENT, "pids_limit": self.pids_limit}
-        if self.mem_limit:
-            config["memswap_limit"] = self.mem_limit  # without it the same amount again may be swapped
+        if "log_config" not in extra:  # not merged: one log driver knows nothing of another's options
+            config["log_config"] = LOG_CONFIG
+        if memory := extra.get("mem_limit", self.mem_limit):
+            config["memswap_limit"] = memory  # without it the same amount again may be swapped
         if self.gpus:
             config["device_requests"] = device_requests(self.gpus)
         if not self.use_internal_ip:
             config["port_bindings"] = self.port_bindings
-        return config
+        return merged(config, extra)
 
-    def _create_kwargs(self) -> Options:
+    def _create_kwargs(self, extra: Options) -> Options:
         """Labels, by which operators and ``make down`` find the containers, and the published port."""
         kwargs: Options = {
             "labels": {"p2m.hub": self.hub_id, "p2m.user": self.user.name, "p2m.server": self.name},
         }
         if self.publish_mcp:
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}
-        return kwargs
+        return merged(kwargs, extra)
+
+    async def _value_of(self, option: Any) -> Options:
+        """An operator's option as DockerSpawner reads it: a dictionary, or a callable of the spawner, async or not."""
+        value = self._eval_if_callable(option)
+        return dict(await value if isawaitable(value) else value)
 
     @property
     def mount_binds(self) -> list[Any]:
@@ -196,23 +180,47 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
 
         Raises:
             PortsExhausted: No port pair is free.
+            SpawnFailure: The raw socket would be open to other users.
         """
         self.tell(20, "container", "Creating your container …")
         await self.engine.run(ensure_network, self.network_name)
         await self.engine.run(check_volumes, self.assets)
-        if not self.use_internal_ip:
+        if self.publish_mcp and not await self.engine.run(keeps_containers_apart, self.network_name):
+            raise SpawnFailure(
+                "Your container could not be started, for others would have reached it. Tell the administrator.",
+                reason="network_not_apart",
+                log_message=f"publish_mcp is on, and containers on the network {self.network_name} reach each other: "
+                "everybody would drive everybody's Blender. Turn publish_mcp off, or use a bridge network with "
+                "com.docker.network.bridge.enable_icc=false.",
+            )
+        # A container that is kept holds its ports while it does not run, and others would get them meanwhile: there the
+        # engine chooses at each start, as with DockerSpawner.
+        if not self.use_internal_ip and self.remove:
             self.allocate_ports()
         return await self._create()
 
     async def _create(self) -> Any:
-        """DockerSpawner's part of the creation. Cancelled in the middle, it still learns what the engine has made."""
-        creating = asyncio.ensure_future(super().create_object())
+        """Have the container created. Cancelled in the middle, it still learns what the engine has made."""
+        creating = asyncio.ensure_future(self._create_with_ours())
         try:
             return await asyncio.shield(creating)
         except asyncio.CancelledError:
             with suppress(DockerException, OSError):
                 self.object_id = (await creating)[self.object_id_key]
             raise
+
+    async def _create_with_ours(self) -> Any:
+        """DockerSpawner's creation, with our options beneath the operator's.
+
+        Hooks of operators read and change these two options: afterwards they are again what operators made them.
+        """
+        theirs = self.extra_host_config, self.extra_create_kwargs
+        try:
+            self.extra_host_config = self._host_config(await self._value_of(theirs[0]))
+            self.extra_create_kwargs = self._create_kwargs(await self._value_of(theirs[1]))
+            return await super().create_object()
+        finally:
+            self.extra_host_config, self.extra_create_kwargs = theirs
 
     async def start_object(self) -> None:
         """Start the container; with other ports when somebody was faster at those that it had."""
@@ -222,7 +230,7 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
                 await super().start_object()
                 return
             except APIError as error:
-                if not tries_left or self.use_internal_ip or not port_was_taken(error):
+                if not tries_left or not self.ports or not port_was_taken(error):
                     raise
                 self.log.warning("%s: trying other ports: %s", self._log_name, error)
             await self.docker("remove_container", self.object_id, force=True)
@@ -268,10 +276,13 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
         return bytes(output).decode("utf-8", "replace")
 
     async def discard(self) -> None:
-        """Remove the container, running or not, and give its ports back; the home stays."""
+        """Remove the container, running or not, and give its ports back; with ``remove`` off it is only stopped."""
         if self.object_id:
             try:
-                await self.docker("remove_container", self.object_id, force=True, v=True)
+                if self.remove:
+                    await self.docker("remove_container", self.object_id, force=True, v=True)
+                else:
+                    await self.docker("stop", self.object_id)
             except APIError as error:
                 if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
                     raise

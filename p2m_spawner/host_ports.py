@@ -75,12 +75,14 @@ class HostPorts(DockerSpawner):
         self.ports = self._ledger.allocate(self._log_name, is_usable)
 
     @property
-    def port_bindings(self) -> dict[int, tuple[str, int]]:
-        """Where each published port of the container appears on the host, for ``create_host_config``."""
-        if not self.ports:
-            return {}
-        ui = {self.port: (self.host_ip, self.ports.ui)}
-        return {**ui, BLENDER_PORT: ("127.0.0.1", self.ports.mcp)} if self.publish_mcp else ui
+    def port_bindings(self) -> dict[int, tuple[str, int | None]]:
+        """Where each published port of the container appears on the host, for ``create_host_config``.
+
+        A server that holds no ports gets those that the engine chooses at each start.
+        """
+        ui, mcp = (self.ports.ui, self.ports.mcp) if self.ports else (None, None)
+        bindings = {self.port: (self.host_ip, ui)}
+        return {**bindings, BLENDER_PORT: ("127.0.0.1", mcp)} if self.publish_mcp else bindings
 
     async def get_object(self) -> Any:
         """What the engine says of the container, None without one.

@@ -36,10 +36,7 @@ def logs_on_failure(request: pytest.FixtureRequest, failed) -> Iterator[None]:
     """Print the log of the hub and of its containers when a test fails."""
     yield
     if failed() and "hub" in request.fixturenames:
-        running: Hub = request.getfixturevalue("hub")
-        print("=== hub\n", running.output()[-8000:])
-        for container in running.containers():
-            print(f"=== container {container.name}\n", container.logs(tail=80).decode(errors="replace"))
+        request.getfixturevalue("hub").print_logs()
 
 
 @pytest.fixture

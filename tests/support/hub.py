@@ -40,6 +40,7 @@ class Hub:
     ) -> None:
         self.state_dir = state_dir
         self.command = command
+        self.folder = ROOT
         self.log = state_dir.parent / f"{state_dir.name}-output.log"
         self.port = free_port()
         self.url = f"http://{address}:{self.port}"
@@ -62,7 +63,7 @@ class Hub:
         with self.log.open("ab") as output:
             self.process = subprocess.Popen(
                 self.command,
-                cwd=ROOT,
+                cwd=self.folder,
                 env=self.environment,
                 stdin=subprocess.DEVNULL,
                 stdout=output,
@@ -120,6 +121,12 @@ class Hub:
         for person in self.people:
             with contextlib.suppress(docker.errors.NotFound):
                 self.engine.volumes.get(person.volume).remove()
+
+    def print_logs(self) -> None:
+        """Print its log and those of its containers: shown by pytest with a failed test."""
+        print("=== hub\n", self.output()[-8000:])
+        for container in self.containers():
+            print(f"=== container {container.name}\n", container.logs(tail=80).decode(errors="replace"))
 
     @property
     def admin_password(self) -> str:

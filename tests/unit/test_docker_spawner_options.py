@@ -25,7 +25,7 @@ def spawner(**traits):
 
 
 async def host_config(made):
-    return await made._eval_if_callable(made.extra_host_config)
+    return made._host_config(await made._value_of(made.extra_host_config))
 
 
 async def test_a_container_is_locked_in():
@@ -67,9 +67,28 @@ async def test_an_operators_callable_gets_the_spawner_and_lies_over_ours():
     assert config["cap_drop"] == ["ALL"]
 
 
+@pytest.mark.parametrize("memory", ["1g", 8 * 1024**3])
+async def test_an_operators_memory_limit_takes_the_swap_limit_along(memory):
+    config = await host_config(spawner(extra_host_config={"mem_limit": memory}))
+    assert config["memswap_limit"] == memory
+
+
+async def test_another_log_driver_gets_none_of_our_drivers_options():
+    syslog = {"Type": "syslog", "Config": {"tag": "blender"}}
+    assert (await host_config(spawner(extra_host_config={"log_config": syslog})))["log_config"] == syslog
+
+
+def test_hooks_find_the_operators_options_and_change_them():
+    made = spawner(extra_host_config={"runtime": "runc"})
+    made.extra_host_config.update(shm_size="1g")
+    made.extra_create_kwargs.update(user="root")
+    assert made.extra_host_config == {"runtime": "runc", "shm_size": "1g"}
+    assert made.extra_create_kwargs == {"user": "root"}
+
+
 async def test_labels_name_hub_and_user_beside_the_operators():
     made = spawner(hub_id="class-3b", extra_create_kwargs={"labels": {"room": "12"}})
-    kwargs = await made._eval_if_callable(made.extra_create_kwargs)
+    kwargs = made._create_kwargs(await made._value_of(made.extra_create_kwargs))
     assert kwargs["labels"] == {"p2m.hub": "class-3b", "p2m.user": "ada", "p2m.server": "", "room": "12"}
 
 

@@ -2,6 +2,7 @@
 
 import os
 import stat
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,6 +10,14 @@ from traitlets.config import Config
 
 from hub_config import accounts, pages, spawner, state
 from hub_config.settings import Settings
+
+
+@pytest.fixture(autouse=True)
+def umask_of_the_tests() -> Iterator[None]:
+    """The topic `state` narrows it for the hub's process."""
+    before = os.umask(0o022)
+    yield
+    os.umask(before)
 
 
 def settings(tmp_path: Path, **environ: str) -> Settings:
@@ -26,6 +35,15 @@ def test_the_state_folder_is_for_the_hubs_own_user_only(tmp_path):
     given = settings(tmp_path)
     configured(state, given)
     assert stat.S_IMODE(given.state_dir.stat().st_mode) == 0o700
+
+
+def test_files_are_the_hubs_own_in_a_folder_that_everybody_may_enter_too(tmp_path):
+    given = settings(tmp_path)
+    given.state_dir.mkdir(mode=0o755)
+    configured(state, given)
+    database = given.state_dir / "jupyterhub.sqlite"
+    database.touch()
+    assert stat.S_IMODE(database.stat().st_mode) == 0o600
 
 
 def test_an_administrators_password_is_generated_once_and_readable_by_the_owner_only(tmp_path):
