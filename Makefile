@@ -37,8 +37,9 @@ pictures:  ## Take the pictures of README and docs anew, into docs/img
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md
 
-bench:  ## Time of a start beside stock DockerSpawner, and round trips beside upstream's add-on
+bench:  ## Starts, one and ten at once, beside stock DockerSpawner, and round trips beside upstream's add-on
 	@python -m bench.spawn
+	@python -m bench.ten_users
 	@python -m bench.roundtrip
 
 image:  ## Build the user image

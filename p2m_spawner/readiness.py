@@ -14,7 +14,14 @@ from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 from .errors import NotReadyInTime, ServerDied
 
 POLL_INTERVAL = 0.1
-"""Seconds between two looks at the status. The hub's own back-off costs up to 3.4 s, this costs 0.05."""
+"""Least seconds between two looks at the status. The hub's own back-off costs up to 3.4 s, this costs 0.05."""
+
+PAUSE_PER_ANSWER = 2.0
+"""How many times as long as the last look took the next one waits at least: where many start at once, a look takes
+long, and looking at all of them ten times a second would cost a good part of what they need to start."""
+
+LONGEST_PAUSE = 1.0
+"""Most seconds between two looks at the status."""
 
 ALIVE_INTERVAL = 1.0
 """Seconds between two looks whether the server still runs at all."""
@@ -104,7 +111,9 @@ async def wait_until_ready(
     next_alive = clock()
     told = None
     while True:
+        asked = clock()
         status = await fetch()
+        took = clock() - asked
         if status and status["ready"]:
             return status
         if status and status["blender"]["state"] == "failed":
@@ -133,4 +142,4 @@ async def wait_until_ready(
                     reason="server_died",
                 )
             next_alive = now + ALIVE_INTERVAL
-        await asyncio.sleep(POLL_INTERVAL)
+        await asyncio.sleep(min(max(POLL_INTERVAL, PAUSE_PER_ANSWER * took), LONGEST_PAUSE))

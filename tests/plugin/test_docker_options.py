@@ -17,6 +17,7 @@ from jupyterhub.user import User
 from tornado.web import HTTPError
 from traitlets.config import Config
 
+from p2m_spawner.docker_pull import PullFailed
 from p2m_spawner.docker_spawner import BlenderDockerSpawner
 from p2m_spawner.errors import SpawnFailure
 from tests.support.image import IMAGE
@@ -193,14 +194,17 @@ async def test_images_are_chosen_among_the_allowed_ones_by_their_names(user: Use
         await make(BlenderDockerSpawner, user).check_allowed(IMAGE)
 
 
-@pytest.mark.parametrize(("policy", "error"), [("never", NotFound), ("ifnotpresent", docker.errors.APIError)])
-async def test_pull_policies_are_kept(user: User, policy: str, error: type[Exception]):
+@pytest.mark.parametrize(
+    ("policy", "error", "ours"),
+    [("never", NotFound, NotFound), ("ifnotpresent", docker.errors.APIError, PullFailed)],
+)
+async def test_pull_policies_are_kept(user: User, policy: str, error: type[Exception], ours: type[Exception]):
     missing = "p2m.invalid/no-such-image:1"
     with pytest.raises(error):
         await make(DockerSpawner, user, pull_policy=policy).pull_image(missing)
     with pytest.raises(SpawnFailure, match="not on this machine") as caught:
         await make(BlenderDockerSpawner, user, pull_policy=policy).pull_image(missing)
-    assert isinstance(caught.value.__cause__, error)
+    assert isinstance(caught.value.__cause__, ours)
     await make(BlenderDockerSpawner, user, pull_policy="skip").pull_image(missing)
     await make(BlenderDockerSpawner, user, pull_policy="never").pull_image(IMAGE)
 

@@ -6,6 +6,7 @@ import re
 import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from html import unescape
+from pathlib import Path
 from typing import Any
 
 import docker
@@ -83,13 +84,19 @@ StartHub = Callable[..., Awaitable[Account]]
 
 
 @pytest.fixture
-async def account(hub_app: Any) -> AsyncIterator[StartHub]:
+async def account(hub_app: Any, tmp_path: Path) -> AsyncIterator[StartHub]:
     """A function that starts a hub with options of the spawner, and returns a user of it."""
     made: list[Account] = []
 
     async def start(**options: Any) -> Account:
         config = {
-            "JupyterHub": {"spawner_class": "blender-docker", "authenticator_class": "dummy", "hub_ip": docker0()},
+            "JupyterHub": {
+                "spawner_class": "blender-docker",
+                "authenticator_class": "dummy",
+                "hub_ip": docker0(),
+                "cookie_secret_file": str(tmp_path / "cookie_secret"),
+            },
+            "ConfigurableHTTPProxy": {"pid_file": str(tmp_path / "proxy.pid")},
             "DockerSpawner": {"image": IMAGE, **options},
             "BlenderSpawnerMixin": {"mcp_timeout": START_S},
         }

@@ -1,5 +1,7 @@
 """Waiting for a server: what is told meanwhile, and each way in which it ends."""
 
+from types import SimpleNamespace
+
 import pytest
 
 from p2m_spawner import readiness
@@ -41,8 +43,15 @@ class Server:
 
 
 @pytest.fixture(autouse=True)
-def quick(monkeypatch):
-    monkeypatch.setattr(readiness, "POLL_INTERVAL", 0)
+def pauses(monkeypatch):
+    """Nobody waits; the pauses that would have been made, in seconds."""
+    made = []
+
+    async def sleep(seconds):
+        made.append(seconds)
+
+    monkeypatch.setattr(readiness, "asyncio", SimpleNamespace(sleep=sleep))
+    return made
 
 
 async def test_returns_the_status_that_says_ready_and_tells_each_stage_once():
@@ -89,6 +98,12 @@ async def test_a_container_that_ended_ends_the_wait_at_once():
     with pytest.raises(ServerDied, match="ended while it was starting") as caught:
         await server.wait()
     assert caught.value.reason == "server_died"
+
+
+@pytest.mark.parametrize(("took", "pause"), [(0.01, 0.1), (0.2, 0.4), (3.0, 1.0)])
+async def test_the_slower_the_answers_the_rarer_the_looks(pauses, took, pause):
+    await Server(None, status("starting"), status(), step=took).wait()
+    assert pauses == pytest.approx([pause, pause])
 
 
 async def test_nothing_that_answers_is_none_and_no_error():
