@@ -77,6 +77,7 @@ def _watch() -> float:
 
 def _explain(error: Exception) -> None:
     """Print why the extension cannot be enabled, the sentence last: the supervisor takes it as the reason."""
+    sys.stdout.flush()  # Blender's own words would come last
     traceback.print_exception(error)
     print(f"The extension cannot be enabled: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
