@@ -190,7 +190,7 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         return address
 
     async def poll(self) -> Any:
-        """None while the server runs or its engine does not answer, otherwise how it ended.
+        """None while the server runs or, for one that did, its engine does not answer; otherwise how it ended.
 
         JupyterHub takes an exception here for "not running" when it starts, and would forget a running server.
         A server that died is reported to log and `ENDINGS`, then swept away.
@@ -202,6 +202,8 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
             if status is None and self._check_pending and not self._has_been_ready:
                 status = await self._take_over()
         except EngineSilent as error:
+            if not (self._has_been_ready or self._check_pending):
+                return "it did not start"  # what is left of it is swept once the engine answers
             self.log.warning("%s: kept, because it is not known how it is: %s", self._log_name, error.log_message)
             return None
         if status is not None:

@@ -49,8 +49,6 @@ def unregister() -> None:
 def serve_headless() -> None:
     """Enable the extension in a Blender without a window and serve until the process ends."""
     _watch()
-    if not _enabled():
-        raise SystemExit(1)
     import_module(f"{MODULE}.pump").serve_headless(_watch)
 
 
@@ -69,14 +67,14 @@ def _watch() -> float:
     except Exception as error:  # noqa: BLE001 - a boundary: Blender would end the timer
         _explain(error)
     _was_enabled = _was_enabled or _enabled()
-    if not _was_enabled and not bpy.app.background:
-        sys.stderr.flush()
-        os._exit(1)
+    if not _was_enabled:
+        os._exit(1)  # at once: whatever else is buffered would come after the reason
     return WATCH_S
 
 
 def _explain(error: Exception) -> None:
     """Print why the extension cannot be enabled, the sentence last: the supervisor takes it as the reason."""
+    sys.stdout.flush()  # Blender's own words would come last
     traceback.print_exception(error)
     print(f"The extension cannot be enabled: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 

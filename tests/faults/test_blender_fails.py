@@ -59,6 +59,11 @@ async def test_a_blender_that_hangs_is_busy_for_so_long_and_can_be_restarted(per
     (outcome,) = await asyncio.gather(hanging, return_exceptions=True)
     assert isinstance(outcome, Exception), "the call that hung was told"
 
+    # The page stays open, and says how all of it ends.
+    await asyncio.to_thread(person.container().kill)
+    await expect(page.locator("#status-title")).to_have_text("Blender is not running", timeout=30 * SECOND)
+    await expect(page.locator("#status-detail")).to_contain_text("Your Blender's container was killed from outside.")
+
 
 @pytest.fixture(scope="module")
 def image_with_a_broken_extension() -> Iterator[str]:
@@ -89,3 +94,18 @@ def test_an_extension_that_cannot_be_loaded_fails_the_start_with_its_error(
         assert person.ending()["reason"] == "start_failed"
     finally:
         hub.down()
+
+
+def test_without_a_window_the_extensions_error_is_the_reason_as_well(image_with_a_broken_extension: str):
+    container = docker.from_env().containers.run(
+        image_with_a_broken_extension, detach=True, environment={"P2M_BLENDER_MODE": "headless"}
+    )
+    try:
+
+        def exits() -> str:
+            return container.exec_run(["cat", "/run/p2m/blender-exits.json"]).output.decode()
+
+        reason = "exit code 1: The extension cannot be enabled: RuntimeError: no such luck"
+        wait_for(lambda: reason in exits(), 90, "the reason", interval=0.5)
+    finally:
+        container.remove(force=True)

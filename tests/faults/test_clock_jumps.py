@@ -32,14 +32,20 @@ def clock(tmp_path_factory: pytest.TempPathFactory) -> Clock:
 
 @pytest.fixture(scope="module")
 def hub(clock: Clock, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A hub, and with it its proxy, whose wall clock the test sets; the clock that waits use goes on as it does."""
+    """A hub, and with it its proxy, whose wall clock the test sets; the clock that waits use goes on as it does.
+
+    Without `deploy/hub`: under libfaketime 0.9.10 `time.sleep` of Python fails, which the hub itself does not call.
+    """
+    faked = {
+        "LD_PRELOAD": LIBRARY,
+        "FAKETIME_TIMESTAMP_FILE": str(clock.file),
+        "FAKETIME_NO_CACHE": "1",
+        "FAKETIME_DONT_FAKE_MONOTONIC": "1",
+    }
     running = Hub(
         tmp_path_factory.mktemp("clock-hub") / "state",
+        command=("env", *(f"{name}={value}" for name, value in faked.items()), ".venv/bin/jupyterhub"),
         P2M_MCP_TIMEOUT="180",
-        LD_PRELOAD=LIBRARY,
-        FAKETIME_TIMESTAMP_FILE=str(clock.file),
-        FAKETIME_NO_CACHE="1",
-        FAKETIME_DONT_FAKE_MONOTONIC="1",
     ).start()
     yield running
     clock.jump(0)

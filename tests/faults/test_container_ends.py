@@ -35,6 +35,8 @@ def use_all_memory(person: Person) -> None:
 )
 def test_a_container_that_ends(person: Person, hub: Hub, fault, reason: str, exit_code: int | None, words: str):
     port = host_port(person)
+    volumes = {mount["Name"] for mount in person.container().attrs["Mounts"] if mount["Type"] == "volume"}
+    assert volumes == {person.volume}, "nothing beside the home could be left behind"
 
     fault(person)
 
@@ -61,7 +63,7 @@ def test_a_container_that_ends(person: Person, hub: Hub, fault, reason: str, exi
 def test_a_blender_out_of_memory_comes_back_and_says_so(person: Person):
     container = person.container().id
 
-    with pytest.raises(Exception, match=r"(?s)."):  # the client's, of several kinds
+    with pytest.raises(Exception, match=r"(?s)."):  # the MCP client's, of several kinds
         run_code(person, "x = b'x' * (4 << 30)")
 
     wait_for(lambda: person.status()["blender"]["restarts"], 30, "the restart")

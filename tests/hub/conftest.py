@@ -11,6 +11,8 @@ from jupyterhub.tests.mocking import MockHub
 from jupyterhub.tests.utils import public_url
 from jupyterhub.utils import url_path_join
 
+from p2m_spawner import hub_api
+
 TEMPLATES = Path(__file__).parents[2] / "p2m_spawner" / "templates"
 CHEAP_HASHES = {"hash_memory": 64, "hash_passes": 1, "hash_lanes": 1}
 
@@ -79,6 +81,7 @@ def accounts_hub(hub_app: Any, tmp_path: Path) -> AccountsHub:
                 "authenticator_class": "p2m_spawner.accounts.authenticator.AccountsAuthenticator",
                 "template_paths": [str(TEMPLATES)],
                 "cookie_secret_file": str(tmp_path / "cookie_secret"),
+                "extra_handlers": hub_api.HANDLERS,
             },
             "ConfigurableHTTPProxy": {"pid_file": str(tmp_path / "proxy.pid")},
             "AccountsAuthenticator": {**defaults, **traits},

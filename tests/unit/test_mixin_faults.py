@@ -134,6 +134,14 @@ async def test_a_failed_start_is_kept_with_its_sentence(spawner: BlenderEngineSp
     assert spawner.ending.reason == "start_failed"
 
 
+async def test_a_start_that_no_engine_answers_is_not_taken_for_a_running_server(spawner: BlenderEngineSpawner):
+    spawner.silent = True
+    with pytest.raises(ConnectionError):
+        await spawner.start()
+    assert await spawner.poll() == "it did not start"
+    assert spawner.sweeps == [1]
+
+
 async def test_a_stop_that_no_engine_answers_asks_for_a_sweep(spawner: BlenderEngineSpawner):
     await spawner.start()
     spawner.silent = True

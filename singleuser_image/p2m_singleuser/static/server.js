@@ -48,7 +48,7 @@ export function explain(answer) {
     case "stopped":
       return {
         message: "Your server has stopped",
-        detail: "Your scene was saved when it ended. Start the server again from the hub's home page.",
+        detail: "Your scene is as it was last saved. Start the server again from the hub's home page.",
         link: "home",
         waiting: false,
       };
