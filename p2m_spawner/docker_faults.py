@@ -12,6 +12,7 @@ from docker.errors import APIError, DockerException, NotFound
 from .docker_calls import PooledDockerCalls
 from .docker_events import EngineEvents
 from .endings import LOG_TAIL_LINES, Ending
+from .errors import server_died
 from .mixin import BlenderSpawnerMixin
 from .orphans import FoundServer
 
@@ -122,6 +123,18 @@ class DockerFaults(BlenderSpawnerMixin, PooledDockerCalls):
             return not error.is_client_error()
         return isinstance(error, DockerException | OSError)  # requests' own are OSError
 
+    async def get_ip_and_port(self) -> tuple[str, int]:
+        """Where the server listens.
+
+        Raises:
+            ServerDied: The container has ended already.
+        """
+        try:
+            address: tuple[str, int] = await super().get_ip_and_port()
+        except RuntimeError as error:  # DockerSpawner's word for a container that publishes nothing (any more)
+            raise server_died(str(error)) from error
+        return address
+
     # How it ended
 
     async def how_it_ended(self) -> Ending:
@@ -146,16 +159,14 @@ class DockerFaults(BlenderSpawnerMixin, PooledDockerCalls):
 
         Raises:
             docker.errors.DockerException, OSError: As `get_object`.
-            LookupError: It is gone, or publishes no port.
+            LookupError: It is gone.
+            ServerDied: It does not run any more.
         """
         container = await self.get_object()
         if container is None:
             raise LookupError("no container")
         self.api_token = environment_of(container)["JUPYTERHUB_API_TOKEN"]
-        try:
-            address = await self.get_ip_and_port()
-        except RuntimeError as error:  # DockerSpawner's word for it
-            raise LookupError(str(error)) from error
+        address = await self.get_ip_and_port()
         self.load_state({"object_id": self.object_id, "object_name": self.object_name})
         return address
 

@@ -28,6 +28,19 @@ class ServerDied(SpawnFailure):
     """The server ended, or Blender was given up inside it, before it was ready."""
 
 
+def server_died(log_message: str = "") -> ServerDied:
+    """The failure of a start whose server is no longer there.
+
+    Args:
+        log_message: The operator's text; the user's sentence when left out.
+    """
+    return ServerDied(
+        "Your server ended while it was starting. Start it again; if it happens again, tell the administrator.",
+        reason="server_died",
+        log_message=log_message,
+    )
+
+
 class PortsExhausted(SpawnFailure):
     """Every port pair of the ranges is taken, by our servers or by something else on the host."""
 

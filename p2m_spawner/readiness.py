@@ -11,7 +11,7 @@ from typing import Any, Literal
 
 from tornado.httpclient import AsyncHTTPClient, HTTPClientError, HTTPRequest
 
-from .errors import NotReadyInTime, ServerDied
+from .errors import NotReadyInTime, ServerDied, server_died
 
 POLL_INTERVAL = 0.1
 """Least seconds between two looks at the status. The hub's own back-off costs up to 3.4 s, this costs 0.05."""
@@ -136,10 +136,6 @@ async def wait_until_ready(
             )
         if now >= next_alive:
             if not await is_alive():
-                raise ServerDied(
-                    "Your server ended while it was starting. Start it again; if it happens again, "
-                    "tell the administrator.",
-                    reason="server_died",
-                )
+                raise server_died()
             next_alive = now + ALIVE_INTERVAL
         await asyncio.sleep(min(max(POLL_INTERVAL, PAUSE_PER_ANSWER * took), LONGEST_PAUSE))
