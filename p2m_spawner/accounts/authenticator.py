@@ -198,8 +198,12 @@ class AccountsAuthenticator(Authenticator):
         Nobody can sign up with it either (see `Accounts.retire`); an administrator can give it a password again.
 
         Raises:
-            tornado.web.HTTPError: 503 without a database; JupyterHub then keeps the user.
+            tornado.web.HTTPError: 400 while named servers run, which JupyterHub 6.1 does not stop by itself, so that it
+                would fail half way; 503 without a database. JupyterHub then keeps the user.
         """
+        running = sorted(name for name, spawner in user.spawners.items() if spawner.active)
+        if running:
+            raise web.HTTPError(400, f"Stop the servers of {user.name} first: {', '.join(running)}")
         super().delete_user(user)
         with handlers.refusals_as_http():
             await self.accounts.retire(user.name)

@@ -67,7 +67,13 @@ async def test_an_operators_callable_gets_the_spawner_and_lies_over_ours():
 async def test_labels_name_hub_and_user_beside_the_operators():
     made = spawner(hub_id="class-3b", extra_create_kwargs={"labels": {"room": "12"}})
     kwargs = await made._eval_if_callable(made.extra_create_kwargs)
-    assert kwargs["labels"] == {"p2m.hub": "class-3b", "p2m.user": "ada", "p2m.server": "", "room": "12"}
+    assert kwargs["labels"] == {
+        "p2m.hub": "class-3b",
+        "p2m.user": "ada",
+        "p2m.server": "",
+        "p2m.image-setting": "p2m/blender-singleuser:latest",
+        "room": "12",
+    }
 
 
 class BusyEngine(BlenderDockerSpawner):

@@ -27,7 +27,6 @@ from mcp.client.streamable_http import streamable_http_client
 from p2m_singleuser.jobs import Job, JobStore, Process, Request
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.modes import narrowest, why_no_change
-from p2m_singleuser.server_extension import keep_alive_while_rendering
 from p2m_singleuser.status import StatusProbe, is_listening
 from tests.support.ports import free_port
 from tests.unit.singleuser_fakes import NUM_TOOLS, FakeBlender, serving_mcp
@@ -414,20 +413,6 @@ async def test_status_lists_the_renders_that_wait_or_run(tmp_path: Path, monkeyp
         },
         {"id": waiting.id, "state": "queued", "kind": "animation", "progress": 0, "frame": None, "started_at": None},
     ]
-
-
-async def test_a_render_at_work_counts_as_use_of_the_server(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {}
-    store = JobStore(tmp_path)
-    looking = keep_alive_while_rendering(settings, store)
-    try:
-        looking.callback()
-        assert settings == {}
-        with store.queue_lock():
-            looking.callback()
-        assert settings["p2m_render_last_activity"].tzinfo is not None
-    finally:
-        looking.stop()
 
 
 # --- what passes through it -------------------------------------------------------------------------------------------

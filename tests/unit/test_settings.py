@@ -40,6 +40,10 @@ def test_urls_of_a_bind_to_every_address_and_of_ipv6():
         ("P2M_PUBLISH_MCP", "yes", "one of: 0, 1"),
         ("P2M_MEMORY", "lots", "P2M_MEMORY is 'lots'"),
         ("P2M_CPUS", "0", "P2M_CPUS is '0'"),
+        ("P2M_IDLE_TIMEOUT", "10", "P2M_IDLE_TIMEOUT is 10; it must be 0 for never, or seconds from 30 on."),
+        ("P2M_MAX_AGE", "-1", "P2M_MAX_AGE is '-1'"),
+        ("P2M_NAMED_SERVERS", "many", "P2M_NAMED_SERVERS is 'many'"),
+        ("P2M_LOG_FORMAT", "xml", "one of: text, json"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_would_be_right(name, value, sentence):

@@ -58,6 +58,7 @@ function render() {
     link.href = running ? target : `${spawnUrl}?next=${encodeURIComponent(target)}`;
   }
   panel.setRunning(running);
+  if (!running) part("newer-image")?.remove(); // the next start has it
 }
 
 function setText(element, text) {
