@@ -4,7 +4,7 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # One after the other: two processors are what a Blender and a Chromium need, and each container that others start
 # changes the network under them.
-TESTS := tests/unit tests/deploy tests/hub tests/conformance tests/addon tests/image tests/e2e
+TESTS := tests/unit tests/deploy tests/hub tests/conformance tests/addon tests/image tests/e2e tests/lifecycle
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pictures tools bench image addon lint
