@@ -198,12 +198,11 @@ class AccountsAuthenticator(Authenticator):
         Nobody can sign up with it either (see `Accounts.retire`); an administrator can give it a password again.
 
         Raises:
-            tornado.web.HTTPError: 400 while named servers run, which JupyterHub 6.1 does not stop by itself, so that it
-                would fail half way; 503 without a database. JupyterHub then keeps the user.
+            tornado.web.HTTPError: JupyterHub then keeps the user: 400 while a server starts or takes long to stop; 503
+                without a database.
         """
-        running = sorted(name for name, spawner in user.spawners.items() if spawner.active)
-        if running:
-            raise web.HTTPError(400, f"Stop the servers of {user.name} first: {', '.join(running)}")
+        if user.active:
+            raise web.HTTPError(400, f"A server of {user.name} is starting or stopping. Try again in a moment.")
         super().delete_user(user)
         with handlers.refusals_as_http():
             await self.accounts.retire(user.name)
@@ -215,5 +214,5 @@ class AccountsAuthenticator(Authenticator):
             (r"/signup", handlers.SignupHandler),
             (r"/change-password", handlers.ChangePasswordHandler),
             (r"/accounts", handlers.AccountsAdminHandler),
-            (r"/api/users/([^/]+)", handlers.FixedNameUserAPIHandler),
+            (r"/api/users/([^/]+)", handlers.AccountUserAPIHandler),
         ]

@@ -1,4 +1,4 @@
-"""What counts as use of the server beside requests: renders, and work of Blender's own.
+"""What counts as use of the server: requests that change something, renders, and work of Blender's own.
 
 Jupyter's `last_activity`, which the single-user server reports to the hub and by which idle servers are culled, is the
 newest of all settings whose names end in ``_last_activity``.
@@ -9,6 +9,7 @@ from __future__ import annotations
 from typing import Any
 
 from jupyter_server._tz import utcnow
+from jupyter_server.base.handlers import APIHandler
 from tornado.ioloop import PeriodicCallback
 
 from p2m_singleuser.jobs import JobStore
@@ -19,6 +20,15 @@ LOOK_MS = 15_000.0
 
 ANSWER_S = 2.0
 """Seconds in which Blender says whether it is busy."""
+
+
+def ignore_looks() -> None:
+    """Let API requests that only look not count as use.
+
+    A JupyterLab that is visible asks for kernels, terminals and files every ten seconds, whether somebody is there or
+    not. Who is there changes something: a file, a kernel, the layout of the page, which JupyterLab keeps on the server.
+    """
+    APIHandler._track_activity = property(lambda handler: handler.request.method not in {"GET", "HEAD"})
 
 
 async def is_at_work(store: JobStore, link: BlenderLink) -> bool:

@@ -72,7 +72,7 @@ def logs_on_failure(request: pytest.FixtureRequest, failed: Any) -> Iterator[Non
             running: Hub = request.getfixturevalue(name)
             print(f"=== {name}\n", running.output()[-12000:])
             for container in running.containers():
-                with contextlib.suppress(docker.errors.NotFound):
+                with contextlib.suppress(docker.errors.APIError):
                     print(f"=== container {container.name}\n", container.logs(tail=40).decode(errors="replace"))
 
 

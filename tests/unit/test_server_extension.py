@@ -550,6 +550,22 @@ async def test_calls_count_as_activity_and_status_polls_do_not(
     assert await last_activity() > before
 
 
+async def test_who_changes_something_in_jupyter_uses_the_server_and_a_page_that_asks_does_not(
+    singleuser: Jupyter, http_client: httpx2.AsyncClient
+) -> None:
+    async def last_activity() -> str:
+        reply = await http_client.get(f"{singleuser.url}api/status", headers=bearer(ADAS))
+        return str(reply.json()["last_activity"])
+
+    before = await last_activity()
+    for polled in ("api/kernels", "api/sessions", "api/contents/?content=1"):
+        assert (await http_client.get(f"{singleuser.url}{polled}", headers=bearer(ADAS))).status_code == 200
+    assert await last_activity() == before
+    made = await http_client.post(f"{singleuser.url}api/contents/", headers=bearer(ADAS), json={"type": "directory"})
+    assert made.status_code == 201, made.text
+    assert await last_activity() > before
+
+
 # --- restart ----------------------------------------------------------------------------------------------------------
 
 
