@@ -354,7 +354,10 @@ class BlenderDockerSpawner(ObservedBlenderMixin, DockerSpawner):
             return
         volume = self.format_volume_name(template, self)
         try:
-            if await self.get_object():
+            if container := await self.get_object():
+                if container["Config"]["Labels"].get("p2m.hub") != self.hub_id:
+                    self.log.error("Volume %s stays: a container of another hub has this name", volume)
+                    return
                 await self.discard()
             await self.docker("remove_volume", volume)
         except NotFound:

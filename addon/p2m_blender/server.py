@@ -364,6 +364,8 @@ class BlenderServer:
         if found.off_main:
             return self._access.refusal(found, request.mode) or found.run(request.params)
         call = self._note_call(found, request.client or self._peers.get(lane) or "a program")
+        if lane in self._peers:
+            self._main.tcp_command_at = call.at
         outcome: Outcome | None = None
         try:
             outcome = self._access.refusal(found, request.mode) or await self._outcome_of_main(found, request, lane)

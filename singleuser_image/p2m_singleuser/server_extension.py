@@ -9,7 +9,7 @@ from typing import Any
 from jupyter_server.utils import url_path_join
 
 from p2m_singleuser import desktop
-from p2m_singleuser.activity import ignore_looks, keep_alive_while_at_work
+from p2m_singleuser.activity import ignore_pages_left_open, keep_alive_while_at_work
 from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderLink, runtime_dir
 from p2m_singleuser.mcp_relay import McpRelayHandler
@@ -38,6 +38,6 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
     ]
     web_app.add_handlers(".*$", routes)
     desktop.install(web_app)
-    ignore_looks()
+    ignore_pages_left_open()
     keep_alive_while_at_work(web_app.settings, JobStore(), link)
     server_app.log.info("p2m: status and MCP routes installed; sockets are expected in %s", runtime)

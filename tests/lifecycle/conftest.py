@@ -57,6 +57,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory, upgrade: Upgrade) -> Iterator[
         P2M_STOP_ON_LOGOUT="1",
         P2M_DELETE_HOMES="1",
         P2M_LOG_FORMAT="json",
+        P2M_PREPULL="1",
         P2M_IMAGE=upgrade.name,
     ).start()
     yield running

@@ -23,6 +23,7 @@ scene = bpy.context.scene
 scene.render.engine = "CYCLES"
 scene.cycles.samples = 65536
 scene.cycles.use_adaptive_sampling = False
+scene.cycles.use_denoising = False  # Debian's Blender cannot, and would end the render with an error
 scene.render.threads_mode, scene.render.threads = "FIXED", 1
 """
 """Makes each render last for hours."""

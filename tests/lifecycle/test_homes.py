@@ -39,9 +39,10 @@ def exists(engine: docker.DockerClient, name: str) -> bool:
     return bool([volume for volume in engine.volumes.list() if volume.name == f"p2m-{name}"])
 
 
-def has_the_home(engine: docker.DockerClient, name: str, container: str) -> Any:
+def has_the_home(engine: docker.DockerClient, name: str, container: str, hub: str = "p2m") -> Any:
     """A container, not started, that has the home mounted."""
-    return engine.containers.create(IMAGE, name=container, volumes={f"p2m-{name}": {"bind": HOME}})
+    home = {f"p2m-{name}": {"bind": HOME}}
+    return engine.containers.create(IMAGE, name=container, volumes=home, labels={"p2m.hub": hub})
 
 
 async def test_a_home_stays_unless_the_operator_wants_it_removed(engine: docker.DockerClient, name: str):
@@ -64,6 +65,16 @@ async def test_a_home_that_somebody_uses_stays_and_the_log_says_so(
     await spawner(name, delete_home=True).delete_forever()
     assert exists(engine, name)
     assert f"Volume p2m-{name} was not removed" in caplog.text
+
+
+async def test_a_home_of_the_same_name_in_another_hub_stays(
+    engine: docker.DockerClient, name: str, caplog: pytest.LogCaptureFixture
+):
+    container = has_the_home(engine, name, f"p2m-{name}", hub="class-3b")
+    await spawner(name, delete_home=True).delete_forever()
+    container.reload()
+    assert exists(engine, name)
+    assert "a container of another hub has this name" in caplog.text
 
 
 async def test_somebody_who_never_started_a_server_has_no_home_to_remove(engine: docker.DockerClient):

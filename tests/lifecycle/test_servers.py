@@ -85,6 +85,11 @@ def test_a_start_that_fails_is_counted_by_its_reason(hub: Hub, person: Person):
     assert hub.containers() == []
 
 
+def test_a_pull_at_the_start_that_finds_no_registry_keeps_nobody_waiting(hub: Hub, upgrade: Upgrade):
+    told = f"Image {upgrade.name} could not be pulled, so what is on this machine is used"
+    wait_for(lambda: told in hub.output(), 60, "the hub's words about the pull", interval=0.5)
+
+
 def test_prometheus_token_opens_metrics_and_nothing_else(hub: Hub):
     token = (hub.state_dir / "metrics-token").read_text().strip()
     headers = {"Authorization": f"Bearer {token}"}

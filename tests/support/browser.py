@@ -28,7 +28,7 @@ async def tab_of(person: Person) -> AsyncIterator[Page]:
     ]
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
-        page = await chromium.new_page(viewport={"width": 1280, "height": 1000})
-        await page.context.add_cookies(cookies)  # type: ignore[arg-type]
-        yield page
+        context = await chromium.new_context(viewport={"width": 1280, "height": 1000})
+        await context.add_cookies(cookies)  # type: ignore[arg-type]
+        yield await context.new_page()
         await chromium.close()
