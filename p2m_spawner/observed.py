@@ -98,16 +98,16 @@ class ObservedBlenderMixin(BlenderSpawnerMixin):
         """As the mixin's; looks at a running server beside it, which neither delays nor fails the poll."""
         ended = await super().poll()
         if ended is None and self.ready and (self._look is None or self._look.done()):
-            self._look = asyncio.create_task(self._look_at_server())
+            self._look = asyncio.create_task(self._look_at_server(urls.below(self.server.url, urls.STATUS)))
         return ended
 
-    async def _look_at_server(self) -> None:
+    async def _look_at_server(self, status_url: str) -> None:
         """Note what the server says of itself, and whether there is a newer image."""
         try:
             async with asyncio.timeout(LOOK_SECONDS):
                 if not self.api_token:  # a restarted hub does not know it any more
                     self.api_token = await self.token_of_server()
-                self._gauges.show(await fetch_status(urls.below(self.server.url, urls.STATUS), self.api_token))
+                self._gauges.show(await fetch_status(status_url, self.api_token))
                 self.newer_image = await self.image_is_outdated()
         except TimeoutError:
             self.log.warning("The engine did not say within %g s whether there is a newer image", LOOK_SECONDS)

@@ -13,6 +13,14 @@ from tests.support.hub import Hub, Person
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.waiting import wait_for_async
 
+VERSION = "2025-06-18"
+HELLO = {
+    "jsonrpc": "2.0",
+    "id": 1,
+    "method": "initialize",
+    "params": {"protocolVersion": VERSION, "capabilities": {}, "clientInfo": {"name": "watcher", "version": "0"}},
+}
+
 START_S = 180
 """Seconds for the start of three servers at once on a machine that does other things too."""
 
@@ -73,15 +81,14 @@ async def looking_at(person: Person) -> AsyncIterator[None]:
         await page.locator("canvas").first.wait_for(timeout=60_000)
         lab = await page.context.new_page()
         await lab.goto(person.server_url("lab"))
-        await lab.get_by_text("Notebook").first.wait_for(timeout=60_000)
-        headers = {"Authorization": f"Bearer {person.token}", "Accept": "text/event-stream"}
-        timeout = httpx2.Timeout(30, read=None)
-        async with (
-            httpx2.AsyncClient(headers=headers, timeout=timeout) as http,
-            http.stream("GET", person.mcp_url) as stream,
-        ):
-            print("an open MCP stream answers", stream.status_code)
-            yield
+        await lab.locator("#jp-main-dock-panel").wait_for(timeout=60_000)
+        headers = {"Authorization": f"Bearer {person.token}", "Accept": "application/json, text/event-stream"}
+        async with httpx2.AsyncClient(headers=headers, timeout=httpx2.Timeout(60, read=None)) as http:
+            session = (await http.post(person.mcp_url, json=HELLO)).headers["Mcp-Session-Id"]
+            http.headers.update({"Mcp-Session-Id": session, "MCP-Protocol-Version": VERSION})
+            async with http.stream("GET", person.mcp_url) as stream:
+                assert stream.status_code == 200, stream.status_code
+                yield
 
 
 async def test_idle_servers_stop_and_those_at_work_do_not(culling_hub: Hub):
