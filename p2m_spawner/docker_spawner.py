@@ -7,14 +7,14 @@ from collections.abc import Awaitable, Callable
 from inspect import isawaitable
 from typing import Any, ClassVar
 
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import APIError, DockerException
 from dockerspawner import DockerSpawner
 from traitlets import Int, Unicode, default, validate
 
-from .docker_homes import HOME, own_home
+from .docker_homes import HOME
 from .docker_network import ensure_network
+from .docker_upkeep import DockerUpkeep
 from .errors import SpawnFailure
-from .observed import ObservedBlenderMixin
 from .ports import PortLedger, PortPair
 
 BLENDER_PORT = 9876
@@ -22,12 +22,6 @@ BLENDER_PORT = 9876
 
 PORT_TRIES = 5
 """How many port pairs are tried when other programs, another hub for instance, take ports at the same moment."""
-
-IMAGE_SETTING_LABEL = "p2m.image-setting"
-"""Label of a container: which image the operator's setting named when it was created."""
-
-TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN="  # noqa: S105
-"""How the line of a container's environment begins that has the server's hub token."""
 
 Options = dict[str, Any]
 
@@ -57,7 +51,7 @@ def port_was_taken(error: APIError) -> bool:
     return "port is already allocated" in str(error) or "address already in use" in str(error)
 
 
-class BlenderDockerSpawner(ObservedBlenderMixin, DockerSpawner):
+class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
     """A container with Blender, its MCP server, JupyterLab and a desktop for each user."""
 
     hub_id = Unicode(
@@ -115,10 +109,6 @@ class BlenderDockerSpawner(ObservedBlenderMixin, DockerSpawner):
         """,
     ).tag(config=True)
 
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._image_setting: str = self.image  # before a user's or a group's choice
-
     object_id: str  # of DockerSpawner: the container, empty while there is none
 
     _ledgers: ClassVar[dict[tuple[int, int, int], PortLedger]] = {}
@@ -141,11 +131,6 @@ class BlenderDockerSpawner(ObservedBlenderMixin, DockerSpawner):
     def _use_internal_ip_default(self) -> bool:
         # DockerSpawner would use it on any network but "bridge"; a hub in a container on our network sets it.
         return False
-
-    @default("volumes")
-    def _volumes_default(self) -> Options:
-        # Two Blenders that saved their session into one home would overwrite each other's work.
-        return {"p2m-{username}--{servername}" if self.name else "p2m-{username}": HOME}
 
     @default("notebook_dir")
     def _notebook_dir_default(self) -> str:
@@ -221,7 +206,7 @@ class BlenderDockerSpawner(ObservedBlenderMixin, DockerSpawner):
                 "p2m.hub": self.hub_id,
                 "p2m.user": self.user.name,
                 "p2m.server": self.name,
-                IMAGE_SETTING_LABEL: self._image_setting,
+                **self.upkeep_labels,
             },
         }
         if self.publish_mcp:
@@ -345,52 +330,3 @@ class BlenderDockerSpawner(ObservedBlenderMixin, DockerSpawner):
                 self.log.warning("%s: container %s not removed: %s", self._log_name, self.object_id[:12], error)
             self.object_id = ""
         self.clear_state()
-
-    async def remove_home(self) -> None:
-        """Remove the volume of the home, after a container that still has it."""
-        template = own_home(self.volumes, of_named_server=bool(self.name))
-        if template is None:
-            self.log.warning("The home is no volume of this server alone, so it stays")
-            return
-        volume = self.format_volume_name(template, self)
-        try:
-            if container := await self.get_object():
-                if container["Config"]["Labels"].get("p2m.hub") != self.hub_id:
-                    self.log.error("Volume %s stays: a container of another hub has this name", volume)
-                    return
-                await self.discard()
-            await self.docker("remove_volume", volume)
-        except NotFound:
-            self.log.info("There is no volume %s", volume)
-        except (DockerException, OSError) as error:
-            self.log.error("Volume %s was not removed: %s", volume, error)
-        else:
-            self.log.info("Removed volume %s", volume)
-
-    # What is seen of it from outside
-
-    @property
-    def container_of_server(self) -> str:
-        """The short id, as ``docker ps`` shows it."""
-        return self.object_id[:12]
-
-    async def image_is_outdated(self) -> bool:
-        """Whether the name of the container's image means another one now, or the operator has set another name."""
-        try:
-            container = await self.docker("inspect_container", self.object_id)
-            image = await self.docker("inspect_image", container["Config"]["Image"])
-        except (DockerException, OSError) as error:
-            self.log.debug("It is not known whether there is a newer image: %s", error)
-            return False
-        name, setting = container["Config"]["Image"], container["Config"]["Labels"].get(IMAGE_SETTING_LABEL)
-        return bool(image["Id"] != container["Image"] or name == setting != self._image_setting)
-
-    async def token_of_server(self) -> str:
-        """The token in the container's environment."""
-        try:
-            container = await self.docker("inspect_container", self.object_id)
-        except (DockerException, OSError) as error:
-            self.log.debug("The server's token cannot be read: %s", error)
-            return ""
-        lines = (line for line in container["Config"]["Env"] if line.startswith(TOKEN_VARIABLE))
-        return str(next(lines, "").removeprefix(TOKEN_VARIABLE))

@@ -9,8 +9,6 @@ from collections.abc import AsyncIterator
 from typing import Any
 
 from jupyterhub.spawner import Spawner, SpawnException
-from jupyterhub.utils import maybe_future
-from tornado import web
 from traitlets import Bool, Float, default
 
 from . import urls
@@ -46,16 +44,6 @@ class BlenderSpawnerMixin(Spawner):
         """,
     ).tag(config=True)
 
-    delete_home = Bool(
-        False,
-        help="""
-        Whether (default no) a home is removed for good when its user is deleted, or when a named server that has a
-        home of its own is. Without it the home stays until an operator removes it by hand.
-
-        Example: for courses with guests ``c.BlenderSpawnerMixin.delete_home = True``.
-        """,
-    ).tag(config=True)
-
     @default("start_timeout")
     def _start_timeout_default(self) -> int:
         """Room for a pull of the image (about 2 GB) in front of ``mcp_timeout``. Seconds."""
@@ -79,10 +67,6 @@ class BlenderSpawnerMixin(Spawner):
         """Remove what is left of a server that failed or died; homes stay. Does nothing when nothing is left."""
         raise NotImplementedError
 
-    async def remove_home(self) -> None:
-        """Remove the home of a server that is deleted for good, after what is left of the server."""
-        raise NotImplementedError
-
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """Put an error of a start into words for user, operator and metrics; None for one that nobody foresaw."""
         return error if isinstance(error, SpawnFailure) else None
@@ -102,7 +86,7 @@ class BlenderSpawnerMixin(Spawner):
             stage: Which stage that is.
             message: What is being done, for the user.
         """
-        self.log.info("%s", message)
+        self.log.info("%s: %s", self._log_name, message)
         self._stages.append({"progress": percent, "stage": stage, "message": message})
         self._stage_added.set()
 
@@ -171,24 +155,6 @@ class BlenderSpawnerMixin(Spawner):
         """
         await super().stop(now)
         self._stages = []
-
-    # The end of a user or of a named server
-
-    async def delete_forever(self) -> None:
-        """Called by JupyterHub when the user or the named server is deleted, after it has stopped."""
-        await maybe_future(super().delete_forever())
-        if self.delete_home:
-            await self.remove_home()
-
-    async def rename(self, old_name: str, new_name: str) -> None:
-        """Refuse another name for a server: its home bears the present one. What people see can change.
-
-        Raises:
-            tornado.web.HTTPError: 400, always.
-        """
-        raise web.HTTPError(
-            400, "Servers cannot be renamed: their files belong to the name. Change display_name instead."
-        )
 
     async def _wait_until_ready(self, address: Any) -> None:
         """Wait for the status page of the server at ``address`` to say ready.
