@@ -2,9 +2,8 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# One after the other: two processors are what a Blender and a Chromium need, and each container that others start
-# changes the network under them.
-TESTS := tests/unit tests/deploy tests/hub tests/conformance tests/addon tests/image tests/e2e tests/lifecycle
+# Files with many and long tests first, so that both processes end at about the same time.
+TESTS := tests/e2e tests/faults tests/lifecycle tests/addon tests/image tests/conformance tests/hub tests/deploy tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pictures tools bench image addon lint
@@ -27,11 +26,13 @@ test:  ## Install what the tests need, check the code, run all tests
 	@deploy/environment test
 	@singleuser_image/build
 	@deploy/lint
-	@echo "==> tests: $(TESTS)"
-	@pytest --durations=15 $(TESTS)
+	@echo "==> tests: $(TESTS), two files at a time"
+	@pytest --durations=15 -m "not alone" -n 2 --dist loadfile $(TESTS)
+	@echo "==> tests: those that need the machine for themselves"
+	@pytest --durations=5 -m alone $(TESTS)
 
-pictures:  ## Take the README's pictures anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py
+pictures:  ## Take the pictures of README and docs anew, into docs/img
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md

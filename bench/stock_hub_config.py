@@ -22,3 +22,4 @@ c.DockerSpawner.prefix = "p2m-stock"
 c.DockerSpawner.volumes = {"p2m-{username}": "/home/blender"}
 c.DockerSpawner.remove = True
 c.DockerSpawner.extra_create_kwargs = {"labels": {"p2m.hub": str(settings.state_dir)}}
+c.DockerSpawner.http_timeout = c.DockerSpawner.start_timeout = int(settings.mcp_timeout)

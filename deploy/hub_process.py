@@ -1,6 +1,7 @@
 """The hub as a process: ``deploy/hub check``, ``deploy/hub up`` in the foreground, ``deploy/hub down``.
 
-Standard library and the project's settings only, so that ``make down`` works without the virtual environment.
+Standard library and the project's settings only, so that ``make down`` works without the virtual environment; what
+``check`` asks of profiles needs more.
 """
 
 import errno
@@ -94,6 +95,7 @@ def proxy_pid_file(settings: Settings) -> PidFile:
 
 def check(settings: Settings) -> None:
     """Raise ``ProblemError`` unless a hub can start; leaves no trace when it cannot."""
+    check_profiles(settings.profiles)
     check_state_dir(settings.state_dir)
     pid = hub_pid_file(settings).running()
     if pid is not None:
@@ -105,6 +107,19 @@ def check(settings: Settings) -> None:
     check_port(settings.bind, settings.port, "P2M_PORT")
     check_port(network_gateway(settings.network), settings.hub_port, "P2M_HUB_PORT")
     check_port("127.0.0.1", settings.proxy_api_port, "P2M_PROXY_API_PORT")
+
+
+def check_profiles(path: Path | None) -> None:
+    """The file of profiles, if there is one, can be used."""
+    if path is None:
+        return
+    from p2m_spawner.profiles import ProfileError
+    from p2m_spawner.profiles_file import read_profiles
+
+    try:
+        read_profiles(path)
+    except ProfileError as error:
+        raise ProblemError(f"P2M_PROFILES: {error}") from None
 
 
 def check_state_dir(state_dir: Path) -> None:

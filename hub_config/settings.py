@@ -35,6 +35,9 @@ class Settings:
         network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers.
         memory: ``P2M_MEMORY`` (4G): memory limit of a container; K, M, G or T.
         cpus: ``P2M_CPUS`` (2): CPU limit of a container, in cores.
+        profiles: ``P2M_PROFILES``: YAML file of the profiles that users choose from; absolute; None: there are none.
+        blender_mode: ``P2M_BLENDER_MODE`` (desktop): ``desktop`` or ``headless``, where a profile does not say.
+        mcp_mode: ``P2M_MCP_MODE`` (full): ``full``, ``no-code`` or ``read-only``, where a profile does not say.
         mcp_timeout: ``P2M_MCP_TIMEOUT`` (30): seconds in which a started container's Blender must be ready.
         idle_timeout: ``P2M_IDLE_TIMEOUT`` (7200): seconds without use after which a server is stopped; 0: never.
         max_age: ``P2M_MAX_AGE`` (0): seconds after which a server is stopped even if it is in use; 0: never.
@@ -59,6 +62,9 @@ class Settings:
     network: str = "p2m"
     memory: str = "4G"
     cpus: float = 2.0
+    profiles: Path | None = None
+    blender_mode: str = "desktop"
+    mcp_mode: str = "full"
     mcp_timeout: float = 30.0
     idle_timeout: int = 7200
     max_age: int = 0
@@ -74,7 +80,7 @@ class Settings:
 
         Args:
             environ: Usually ``os.environ``. Empty values count as not set.
-            base: Folder that a relative ``P2M_STATE`` starts from; the project's folder when left out.
+            base: Folder that relative paths start from; the project's folder when left out.
 
         Raises:
             SettingError: A value that cannot be used.
@@ -83,6 +89,9 @@ class Settings:
 
         def text(name: str, default: str) -> str:
             return environ.get(name, "").strip() or default
+
+        def path(name: str, default: str = "") -> Path:
+            return (base / Path(text(name, default)).expanduser()).resolve()
 
         def number(name: str, default: N, kind: Callable[[str], N], low: N, high: N) -> N:
             given = text(name, str(default))
@@ -124,7 +133,7 @@ class Settings:
             bind=bind,
             hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
             proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
-            state_dir=(base / Path(text("P2M_STATE", str(cls.state_dir))).expanduser()).resolve(),
+            state_dir=path("P2M_STATE", str(cls.state_dir)),
             admin_user=text("P2M_ADMIN_USER", cls.admin_user),
             admin_password=environ.get("P2M_ADMIN_PASSWORD") or None,
             auth=choice("P2M_AUTH", cls.auth, "accounts", "oauth"),
@@ -134,6 +143,9 @@ class Settings:
             network=text("P2M_NETWORK", cls.network),
             memory=memory,
             cpus=number("P2M_CPUS", cls.cpus, float, 0.1, 1024.0),
+            profiles=path("P2M_PROFILES") if text("P2M_PROFILES", "") else None,
+            blender_mode=choice("P2M_BLENDER_MODE", cls.blender_mode, "desktop", "headless"),
+            mcp_mode=choice("P2M_MCP_MODE", cls.mcp_mode, "full", "no-code", "read-only"),
             mcp_timeout=number("P2M_MCP_TIMEOUT", cls.mcp_timeout, float, 1.0, 3600.0),
             idle_timeout=seconds_or_never("P2M_IDLE_TIMEOUT", cls.idle_timeout, 30),
             max_age=seconds_or_never("P2M_MAX_AGE", cls.max_age, 60),

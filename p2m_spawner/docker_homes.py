@@ -3,8 +3,7 @@
 from collections.abc import Mapping
 from typing import Any
 
-HOME = "/home/blender"
-"""The home in the image (docs/architecture.md)."""
+from .docker_options import HOME
 
 _USER = ("{username}", "{safe_username}", "{raw_username}")
 _SERVER = ("{servername}", "{raw_servername}")

@@ -1,64 +1,41 @@
-"""``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it."""
+"""``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it; bad days: docker_faults.py."""
 
-import errno
-import socket
-from asyncio import wrap_future
+import asyncio
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
+from http import HTTPStatus
 from inspect import isawaitable
-from typing import Any, ClassVar
+from typing import Any
 
-from docker.errors import APIError, DockerException
-from dockerspawner import DockerSpawner
+from docker.errors import APIError, DockerException, ImageNotFound
+from requests.exceptions import ConnectionError as RequestsConnectionError
 from traitlets import Int, Unicode, default, validate
 
-from .docker_homes import HOME
+from .docker_faults import DockerFaults, disk_is_full
 from .docker_network import ensure_network
+from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, Options, merged
+from .docker_ports import port_was_taken, published_ports
+from .docker_pull import PullFailed
+from .docker_resources import check_volumes, device_requests, explain_resources, mounts
 from .docker_upkeep import DockerUpkeep
-from .errors import SpawnFailure
-from .ports import PortLedger, PortPair
-
-BLENDER_PORT = 9876
-"""Blender's TCP socket in the container."""
+from .errors import SpawnFailure, engine_silent
+from .host_ports import HostPorts
+from .pull_progress import PullProgress
 
 PORT_TRIES = 5
 """How many port pairs are tried when other programs, another hub for instance, take ports at the same moment."""
 
-Options = dict[str, Any]
 
-
-def merged(base: Options, extra: Options) -> Options:
-    """``extra`` laid over ``base``, dictionaries inside them too; neither is changed."""
-    result = dict(base)
-    for key, value in extra.items():
-        below = result.get(key)
-        result[key] = merged(below, value) if isinstance(below, dict) and isinstance(value, dict) else value
-    return result
-
-
-def port_is_free(host_ip: str, port: int) -> bool:
-    """Whether nothing that can be seen from here listens on a port; nothing can where the engine is on another host."""
-    with socket.socket() as probe:
-        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-        try:
-            probe.bind((host_ip, port))
-        except OSError as error:
-            return error.errno not in (errno.EADDRINUSE, errno.EACCES)
-    return True
-
-
-def port_was_taken(error: APIError) -> bool:
-    """Whether the engine refused a start because another program has got a published port meanwhile."""
-    return "port is already allocated" in str(error) or "address already in use" in str(error)
-
-
-class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
+class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
     """A container with Blender, its MCP server, JupyterLab and a desktop for each user."""
 
     hub_id = Unicode(
         "p2m",
         help="""
         Text (default ``p2m``) that tells the containers of this hub from those of other hubs on the same engine.
-        It is the value of the container label ``p2m.hub``.
+        It is the value of the container label ``p2m.hub``. Set it to something of this hub's own: containers that
+        bear it and belong to no server in the hub's database are removed, for example after a stop that failed. With
+        the default, which another hub may have as well, none is.
 
         Example: ``c.BlenderDockerSpawner.hub_id = "class-3b"``.
         """,
@@ -75,43 +52,9 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
         """,
     ).tag(config=True)
 
-    ui_port_start = Int(
-        13000,
-        min=1,
-        max=65535,
-        help="""
-        First port (default 13000) of the host on which Jupyter servers, and through them the desktops, are
-        published on ``host_ip``. Not used with ``use_internal_ip``.
-
-        Example: ``c.BlenderDockerSpawner.ui_port_start = 23000``.
-        """,
-    ).tag(config=True)
-
-    mcp_port_start = Int(
-        10000,
-        min=1,
-        max=65535,
-        help="""
-        First port (default 10000) of the host on which raw Blender sockets are published when ``publish_mcp`` is
-        on. A user has the same offset here and from ``ui_port_start``.
-
-        Example: ``c.BlenderDockerSpawner.mcp_port_start = 20000``.
-        """,
-    ).tag(config=True)
-
-    port_range_size = Int(
-        1000,
-        min=1,
-        help="""
-        Number (default 1000) of port pairs, that is of servers that can run at the same time.
-
-        Example: ``c.BlenderDockerSpawner.port_range_size = 40`` on a machine that holds forty.
-        """,
-    ).tag(config=True)
+    engine_options = frozenset({"image"})  # with allowed_images
 
     object_id: str  # of DockerSpawner: the container, empty while there is none
-
-    _ledgers: ClassVar[dict[tuple[int, int, int], PortLedger]] = {}
 
     # Defaults of DockerSpawner's traits that make a container a user's own Blender
 
@@ -178,25 +121,13 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
 
     def _host_config(self) -> Options:
         """Limits and isolation (docs/architecture.md says why), and the host ports."""
-        config: Options = {
-            # With AutoRemove a killed container would report exit code 0 and take its log along.
-            "auto_remove": False,
-            "cap_drop": ["ALL"],
-            "security_opt": ["no-new-privileges"],
-            "read_only": True,
-            "tmpfs": {
-                "/tmp": "rw,exec,nosuid,nodev,mode=1777,size=1g",  # noqa: S108
-                "/run": "rw,exec,nosuid,nodev,mode=755,uid=1000,gid=1000,size=64m",
-            },
-            "pids_limit": self.pids_limit,
-            "log_config": {"Type": "json-file", "Config": {"max-size": "10m", "max-file": "2"}},
-        }
+        config: Options = {**CONFINEMENT, "pids_limit": self.pids_limit}
         if self.mem_limit:
             config["memswap_limit"] = self.mem_limit  # without it the same amount again may be swapped
-        if self._ports and not self.use_internal_ip:
-            config["port_bindings"] = {self.port: (self.host_ip, self._ports.ui)}
-            if self.publish_mcp:
-                config["port_bindings"][BLENDER_PORT] = ("127.0.0.1", self._ports.mcp)
+        if self.gpus:
+            config["device_requests"] = device_requests(self.gpus)
+        if not self.use_internal_ip:
+            config["port_bindings"] = self.port_bindings
         return config
 
     def _create_kwargs(self) -> Options:
@@ -213,38 +144,14 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}
         return kwargs
 
-    # Ports
-
-    _ports: PortPair | None = None
-
     @property
-    def _ledger(self) -> PortLedger:
-        """The one ledger of this hub for these ranges."""
-        ranges = (self.ui_port_start, self.mcp_port_start, self.port_range_size)
-        return self._ledgers.setdefault(ranges, PortLedger(*ranges))
+    def mount_binds(self) -> list[Any]:
+        """DockerSpawner's ``mounts``, and the shared files of the profile."""
+        return [*super().mount_binds, *mounts(self.assets)]
 
-    def _pair_is_usable(self, pair: PortPair) -> bool:
-        """Whether the host can publish both ports of a pair."""
-        return port_is_free(self.host_ip, pair.ui) and (not self.publish_mcp or port_is_free("127.0.0.1", pair.mcp))
-
-    def get_state(self) -> dict[str, Any]:
-        """DockerSpawner's state and the port offset, so that a restarted hub knows which ports are taken."""
-        state: dict[str, Any] = super().get_state()
-        if self._ports:
-            state["port_offset"] = self._ports.offset
-        return state
-
-    def load_state(self, state: dict[str, Any]) -> None:
-        """Restore what :meth:`get_state` saved."""
-        super().load_state(state)
-        if "port_offset" in state:
-            self._ports = self._ledger.restore(self._log_name, state["port_offset"])
-
-    def clear_state(self) -> None:
-        """Forget the container and give the ports back."""
-        super().clear_state()
-        self._ledger.release(self._log_name)
-        self._ports = None
+    def engine_options_form(self) -> Any:
+        """DockerSpawner's own page, for ``allowed_images``."""
+        return super()._default_options_form()
 
     # Start and stop
 
@@ -252,17 +159,39 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
         """Pull the image if the policy says so.
 
         Raises:
-            SpawnFailure: The image is not here and could not be pulled.
+            SpawnFailure: The image is not here, or it could not be pulled.
         """
         self.tell(5, "image", "Looking for the Blender image …")
         try:
             await super().pull_image(image)
-        except APIError as error:
+        except ImageNotFound as error:
             raise SpawnFailure(
                 "The Blender image is not on this machine. Tell the administrator.",
                 reason="image_missing",
-                log_message=f"Image {image} is missing and could not be pulled: {error}. `make image` builds it.",
+                log_message=f"Image {image} is missing, and pull_policy is {self.pull_policy}. `make image` builds it.",
             ) from error
+        except PullFailed as error:
+            raise self._pull_failure(image, error) from error
+
+    def _pull_failure(self, image: str, error: PullFailed) -> SpawnFailure:
+        """Say what a pull that failed means under the policy that asked for it."""
+        if self.pull_policy.lower() == "always":
+            return SpawnFailure(
+                "The newest Blender image could not be fetched. Try again in a few minutes; if it happens again, "
+                "tell the administrator.",
+                reason="image_pull",
+                log_message=f"Image {image} could not be pulled: {error}. pull_policy is always; with ifnotpresent "
+                "a server starts from the image that is on this machine.",
+            )
+        return SpawnFailure(
+            "The Blender image is not on this machine. Tell the administrator.",
+            reason="image_missing",
+            log_message=f"Image {image} is missing and could not be pulled: {error}. `make image` builds it.",
+        )
+
+    def tell_of_pull(self, progress: PullProgress) -> None:
+        """Show how far the pull is."""
+        self.tell(5 + int(15 * progress.fraction), "image", progress.sentence)
 
     async def create_object(self) -> Any:
         """Create the container on our network, with a port pair of its own.
@@ -271,10 +200,21 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
             PortsExhausted: No port pair is free.
         """
         self.tell(20, "container", "Creating your container …")
-        await self._in_thread(ensure_network, self.network_name)
+        await self.engine.run(ensure_network, self.network_name)
+        await self.engine.run(check_volumes, self.assets)
         if not self.use_internal_ip:
-            self._ports = self._ledger.allocate(self._log_name, self._pair_is_usable)
-        return await super().create_object()
+            self.allocate_ports()
+        return await self._create()
+
+    async def _create(self) -> Any:
+        """DockerSpawner's part of the creation. Cancelled in the middle, it still learns what the engine has made."""
+        creating = asyncio.ensure_future(super().create_object())
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            with suppress(DockerException, OSError):
+                self.object_id = (await creating)[self.object_id_key]
+            raise
 
     async def start_object(self) -> None:
         """Start the container; with other ports when somebody was faster at those that it had."""
@@ -284,14 +224,26 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
                 await super().start_object()
                 return
             except APIError as error:
-                if not tries_left or not port_was_taken(error):
+                if not tries_left or self.use_internal_ip or not port_was_taken(error):
                     raise
                 self.log.warning("%s: trying other ports: %s", self._log_name, error)
             await self.docker("remove_container", self.object_id, force=True)
-            self.object_id = (await self.create_object())[self.object_id_key]
+            self.object_id = ""
+            self.allocate_ports(refused=await self.engine.run(published_ports))
+            self.object_id = (await self._create())[self.object_id_key]
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
         """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
+        if failure := explain_resources(error):
+            return failure
+        if disk_is_full(error):
+            return SpawnFailure(
+                "The disk of the machine that runs the containers is full. Tell the administrator.",
+                reason="disk_full",
+                log_message=f"Docker: {error}",
+            )
+        if isinstance(error, RequestsConnectionError):
+            return engine_silent(f"Docker: {error}")
         if isinstance(error, DockerException | OSError):
             return SpawnFailure(
                 "Your container could not be started. Try again; if it happens again, tell the administrator.",
@@ -299,10 +251,6 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
                 log_message=f"Docker: {error}",
             )
         return super().explain(error)
-
-    async def _in_thread(self, function: Callable[..., Any], *args: Any) -> Any:
-        """Run ``function(client, *args)`` in DockerSpawner's own thread for engine calls."""
-        return await wrap_future(self.executor.submit(function, self.client, *args))
 
     # What the mixin asks
 
@@ -325,8 +273,9 @@ class BlenderDockerSpawner(DockerUpkeep, DockerSpawner):
         """Remove the container, running or not, and give its ports back; the home stays."""
         if self.object_id:
             try:
-                await self.docker("remove_container", self.object_id, force=True)
-            except (DockerException, OSError) as error:
-                self.log.warning("%s: container %s not removed: %s", self._log_name, self.object_id[:12], error)
+                await self.docker("remove_container", self.object_id, force=True, v=True)
+            except APIError as error:
+                if error.status_code not in (HTTPStatus.NOT_FOUND, HTTPStatus.CONFLICT):  # gone, or being removed
+                    raise
             self.object_id = ""
         self.clear_state()

@@ -6,7 +6,8 @@ from typing import Any
 from docker.errors import DockerException, NotFound
 from traitlets import default
 
-from .docker_homes import HOME, own_home
+from .docker_homes import own_home
+from .docker_options import HOME
 from .homes import HomesMixin
 from .observed import ObservedBlenderMixin
 

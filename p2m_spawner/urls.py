@@ -1,4 +1,4 @@
-"""Where things are below a single-user server's base URL (``/user/NAME/``). Pure string work."""
+"""Where a single-user server is, and things below its base URL (``/user/NAME/``). Pure string work."""
 
 DESKTOP = "blender/"
 MCP = "p2m/mcp"
@@ -16,3 +16,8 @@ def below(base_url: str, path: str) -> str:
         The joined URL with exactly one slash between both.
     """
     return f"{base_url.rstrip('/')}/{path.lstrip('/')}"
+
+
+def origin(address: str | tuple[str, int]) -> str:
+    """What an engine's ``start`` returned, as a URL without a path."""
+    return address if isinstance(address, str) else f"http://{address[0]}:{address[1]}"

@@ -1,4 +1,4 @@
-"""For all tests: each phase's report is kept on the item, so that fixtures can print logs of what failed."""
+"""For all tests: what drives a browser runs alone; reports are kept, so that fixtures can print logs of what failed."""
 
 from collections.abc import Generator
 from typing import Any
@@ -6,6 +6,13 @@ from typing import Any
 import pytest
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
+
+
+@pytest.hookimpl(tryfirst=True)
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker("alone")
 
 
 @pytest.hookimpl(wrapper=True)

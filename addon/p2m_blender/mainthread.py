@@ -106,7 +106,7 @@ class MainThread:
         Returns:
             How many jobs ran.
         """
-        self._visited = time.time()
+        self._visited = time.monotonic()
         done = 0
         wait = wait_s
         started = None
@@ -117,7 +117,7 @@ class MainThread:
                 else:
                     self._arrivals.get_nowait()
             except queue.Empty:
-                self._visited = time.time()
+                self._visited = time.monotonic()
                 return done
             started = started or time.monotonic()
             done += self._run(self._next())
@@ -147,8 +147,9 @@ class MainThread:
             return running
         if self._visited is None:
             return Activity("starting up", self._created)
-        if time.time() - self._visited > STALE_S:
-            return Activity("work of its own, such as a render or a dialog", self._visited)
+        idle = time.monotonic() - self._visited
+        if idle > STALE_S:
+            return Activity("work of its own, such as a render or a dialog", time.time() - idle)
         return None
 
     def mark_stuck(self, job: Job) -> None:
@@ -180,7 +181,7 @@ class MainThread:
             job.future.set_result(Failure(f"Interrupted: {type(error).__name__}", type=type(error).__name__))
             raise
         finally:
-            self._visited = time.time()
+            self._visited = time.monotonic()
             self._job = self._running = self._stuck = None
         job.future.set_result(outcome)
         return 1

@@ -366,12 +366,13 @@ class BlenderServer:
         call = self._note_call(found, request.client or self._peers.get(lane) or "a program")
         if lane in self._peers:
             self._main.tcp_command_at = call.at
+        began = time.monotonic()
         outcome: Outcome | None = None
         try:
             outcome = self._access.refusal(found, request.mode) or await self._outcome_of_main(found, request, lane)
             return outcome
         finally:
-            call.seconds = time.time() - call.at
+            call.seconds = time.monotonic() - began
             call.outcome = "cancelled" if outcome is None else outcome.type if isinstance(outcome, Failure) else "done"
 
     def _note_call(self, found: Command, client: str) -> Call:

@@ -7,6 +7,7 @@ it has not proved sound, and scenes that were set aside: ``scene-crashed-2026112
 
 from __future__ import annotations
 
+import contextlib
 import fcntl
 import os
 import time
@@ -87,12 +88,13 @@ class SessionStore:
     def begin_resume(self) -> Path | None:
         """Return the scene to open, None when there is none. Until `resumed`, ending counts as a crash.
 
-        Raises:
-            OSError: This try cannot be noted.
+        On a full disk this cannot be noted, and the scene is opened all the same: an empty one in its place would be
+        saved over it as soon as there is room.
         """
         if not self.scene.exists():
             return None
-        write_json(self._resuming, {"tries": self._tries() + 1, "opened": False})
+        with contextlib.suppress(OSError):
+            write_json(self._resuming, {"tries": self._tries() + 1, "opened": False})
         return self.scene
 
     def opened(self) -> None:

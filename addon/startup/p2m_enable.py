@@ -7,14 +7,17 @@ does) is undone within `WATCH_S`.
 
 ``blender -b --python serve_headless.py`` (beside this directory) calls `serve_headless` for a Blender without a window.
 
+A Blender in which the extension has never been enabled and cannot be is of no use: it ends with exit code 1 and the
+error as its last line, so that the image's supervisor starts it again, and gives up after a few times.
+
 Whoever creates the file ``enable-addon`` in ``P2M_RUNTIME_DIR`` (``p2m-enable-addon`` does) has the extension's files
 read again and the extension enabled afresh.
 """
 
-import logging
 import os
 import sys
 import time
+import traceback
 from importlib import import_module
 from pathlib import Path
 
@@ -27,9 +30,8 @@ WATCH_S = 0.5
 RETRY_S = 30.0
 """Seconds to the next attempt after one that failed; a request is heard at once."""
 
-LOG = logging.getLogger("p2m_enable")
-
 _next_try = 0.0
+_was_enabled = False
 
 
 def register() -> None:
@@ -48,12 +50,12 @@ def serve_headless() -> None:
     """Enable the extension in a Blender without a window and serve until the process ends."""
     _watch()
     if not _enabled():
-        raise SystemExit("The extension cannot be enabled; its error is above.")
+        raise SystemExit(1)
     import_module(f"{MODULE}.pump").serve_headless(_watch)
 
 
 def _watch() -> float:
-    global _next_try
+    global _next_try, _was_enabled
     try:
         if REQUEST.exists():
             REQUEST.unlink()
@@ -64,9 +66,19 @@ def _watch() -> float:
             _enable()
             if _enabled():
                 _next_try = 0.0
-    except Exception:
-        LOG.exception("cannot enable the extension")
+    except Exception as error:  # noqa: BLE001 - a boundary: Blender would end the timer
+        _explain(error)
+    _was_enabled = _was_enabled or _enabled()
+    if not _was_enabled and not bpy.app.background:
+        sys.stderr.flush()
+        os._exit(1)
     return WATCH_S
+
+
+def _explain(error: Exception) -> None:
+    """Print why the extension cannot be enabled, the sentence last: the supervisor takes it as the reason."""
+    traceback.print_exception(error)
+    print(f"The extension cannot be enabled: {type(error).__name__}: {error}", file=sys.stderr, flush=True)
 
 
 def _enabled() -> bool:
@@ -86,7 +98,7 @@ def _enable() -> None:
     for entry in list(bpy.context.preferences.addons):
         if entry.module.endswith(".p2m_blender") and entry.module != MODULE:
             addon_utils.disable(entry.module)  # a copy of the person's own would take the same addresses
-    addon_utils.enable(MODULE, default_set=False, persistent=True)
+    addon_utils.enable(MODULE, default_set=False, persistent=True, handle_error=_explain)
 
 
 def _ensure_repository() -> None:

@@ -21,6 +21,7 @@ def blender() -> dict[str, Any]:
         "timeout": TIMEOUT,
         "new_browser_tab": True,
         "launcher_entry": {
+            "enabled": os.environ.get("P2M_BLENDER_MODE") != "headless",
             "title": "Blender",
             "icon_path": str(STATIC_DIR / "icon.svg"),
             "path_info": "blender/",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import asyncio
 import json
+import time
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -23,6 +25,10 @@ from p2m_singleuser.memory import memory
 PROBE_S = 0.75
 """Seconds each of the probes may take."""
 
+START_S = 120.0
+"""Seconds after which a Blender that runs and has not answered yet is called failed. It is not ended: it may be
+loading a large scene, and is ready whenever it answers."""
+
 _STARTING_UP = "starting up"
 """What the add-on is busy with until Blender's main loop has run once (docs/protocol.md)."""
 
@@ -36,9 +42,13 @@ class StatusProbe:
     Args:
         runtime: Directory of ``blender.sock``, ``mcp.sock``, ``vnc.sock`` and ``blender-exits.json``.
         headless: Whether Blender runs without a window, so that there is no desktop to wait for.
+        clock: Seconds that only grow; another one in tests.
     """
 
-    def __init__(self, runtime: Path, headless: bool = False) -> None:
+    def __init__(self, runtime: Path, headless: bool = False, clock: Callable[[], float] = time.monotonic) -> None:
+        self._clock = clock
+        self._silent_since: float | None = None
+        self._silent_start = 0
         self._headless = headless
         self._runtime = runtime
         self._store = JobStore()
@@ -82,6 +92,7 @@ class StatusProbe:
 
     async def _blender(self) -> dict[str, Any]:
         exits = exits_of(self._runtime)
+        restarts = exits.get("restarts", 0)
         not_yet = "restarting" if exits or self._answered_before else "starting"
         state, reason = not_yet, None
         try:
@@ -89,18 +100,28 @@ class StatusProbe:
         except BlenderUnavailable:
             state, reason = "failed" if exits.get("failed") else not_yet, exits.get("reason")
             self._facts["pid"] = 0
+            if state != "failed" and (silence := self._silence_of(restarts)) > START_S:
+                state, reason = "failed", f"Blender was started and has not answered for {silence:.0f} s"
         except BlenderTimeout:
             if self._answered_before:
-                state, reason = "busy", "Blender is in one long operation"
+                silence = self._silence_of(restarts)
+                state, reason = "busy", f"Blender is in one long operation, for {silence:.0f} s so far"
         except BlenderError as error:
             state, reason = "failed", str(error)
         else:
             self._facts = {name: answer.get(name) for name in self._facts}
+            self._silent_since = None
             if answer.get("busy_with") != _STARTING_UP:
                 self._answered_before = True
                 state = answer["state"]
                 reason = f"Blender is busy with {answer.get('busy_with')}" if state == "busy" else None
-        return {"state": state, **self._facts, "restarts": exits.get("restarts", 0), "reason": reason}
+        return {"state": state, **self._facts, "restarts": restarts, "reason": reason}
+
+    def _silence_of(self, start: int) -> float:
+        """Return for how many seconds the Blender of this start (so many restarts) has been seen not to answer."""
+        if self._silent_since is None or start != self._silent_start:
+            self._silent_start, self._silent_since = start, self._clock()
+        return self._clock() - self._silent_since
 
     async def _mcp(self) -> dict[str, Any]:
         connector = aiohttp.UnixConnector(path=str(self._runtime / "mcp.sock"))

@@ -3,11 +3,12 @@
 import asyncio
 import time
 from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
 
 import httpx2
 import pytest
 import requests
-from hypothesis import HealthCheck, given, settings
+from hypothesis import HealthCheck, given, seed, settings
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 from mcp_types import CallToolResult
@@ -220,15 +221,30 @@ def test_a_narrow_container_runs_no_code_whoever_asks():
         assert client.call("get_scene_info")["status"] == "success"
 
 
-def test_blender_lives_on_after_hundreds_of_conversations_of_rubbish(windowed: RunningBlender):
-    pid = windowed.status()["blender"]["pid"]
+@pytest.mark.parametrize(("window", "cases"), [(False, 1250), (True, 100)])
+def test_blender_lives_on_after_thousands_of_conversations_of_rubbish(
+    windowed: RunningBlender, headless: RunningBlender, window: bool, cases: int
+):
+    """Ten thousand without a window and 800 with one: each of eight clients has `cases` conversations."""
+    blender = windowed if window else headless
+    pid = blender.status()["blender"]["pid"]
 
-    @settings(max_examples=300, deadline=None, derandomize=True, suppress_health_check=list(HealthCheck))
-    @given(CONVERSATIONS)
-    def talk(pieces: list[bytes]) -> None:
-        with windowed.connect() as client:
-            send_in_pieces(client.socket, pieces)
+    def talk_all(client: int) -> int:
+        talks = 0
 
-    talk()
-    assert windowed.pings()
-    assert windowed.status()["blender"]["pid"] == pid
+        @seed(client)
+        @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @given(CONVERSATIONS)
+        def talk(pieces: list[bytes]) -> None:
+            nonlocal talks
+            with blender.connect() as client:
+                send_in_pieces(client.socket, pieces)
+            talks += 1
+
+        talk()
+        return talks
+
+    with ThreadPoolExecutor(8) as clients:
+        assert sum(clients.map(talk_all, range(8))) >= 8 * cases
+    assert blender.pings()
+    assert blender.status()["blender"]["pid"] == pid

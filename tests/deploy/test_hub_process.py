@@ -46,6 +46,18 @@ def test_unusable_setting_is_named(run: Run, settings: dict[str, str]) -> None:
     assert "P2M_PORT" in result.stderr
 
 
+def test_profiles_that_cannot_be_used_are_named_before_anything_starts(
+    run: Run, settings: dict[str, str], tmp_path: Path
+) -> None:
+    file = tmp_path / "profiles.yaml"
+    file.write_text("profiles:\n- name: gpu\n  memory: 16 apples\n")
+    result = run("deploy/hub", "check", **settings, P2M_PROFILES=str(file))
+    assert result.returncode == 1
+    assert is_one_sentence(result.stderr, "hub")
+    assert f"P2M_PROFILES: {file}: profile 'gpu': memory is '16 apples'; it must be a number" in result.stderr
+    assert not Path(settings["P2M_STATE"]).exists()
+
+
 @needs_root
 def test_full_disk_of_the_state_is_a_sentence(run: Run, settings: dict[str, str], tiny_disk: Path) -> None:
     settings["P2M_STATE"] = str(tiny_disk / "state")

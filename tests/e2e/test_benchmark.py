@@ -5,6 +5,7 @@ import pytest
 from bench import spawn
 
 
+@pytest.mark.alone
 def test_the_spawn_benchmark_prints_its_table(capsys: pytest.CaptureFixture[str]):
     table = spawn.run(runs=5)
     with capsys.disabled():

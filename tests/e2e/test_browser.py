@@ -7,26 +7,13 @@ from pathlib import Path
 import pytest
 from playwright.async_api import BrowserContext, Page, expect
 
+from tests.support.browsing import log_in
 from tests.support.hub import Hub, Person
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.pictures import changed_share, colours, open_png
 from tests.support.waiting import wait_for_async
 
 SECOND = 1000
-
-
-async def log_in(page: Page, person: Person) -> None:
-    """Log in by the login page; lands on the home page, and waits until that has asked what it asks at first.
-
-    Its question for the server's status signs in there; a page of the server opened in the same moment would sign in at
-    the same time, and one of the two would be refused.
-    """
-    await page.goto(f"{person.hub.url}/hub/login?next=%2Fhub%2Fhome")
-    await page.get_by_label("Username").fill(person.name)
-    await page.locator("input[type=password]").fill(person.password)
-    await page.locator("input[type=submit], button[type=submit]").first.click()
-    await page.wait_for_url("**/hub/home")
-    await page.wait_for_load_state("networkidle")
 
 
 async def desktop_is_drawn(page: Page) -> None:

@@ -20,6 +20,9 @@ from jupyterhub._data import DATA_FILES_PATH
 from mcp.server import MCPServer
 
 import p2m_spawner
+from p2m_spawner.endings import Ending
+from p2m_spawner.options_form import options_form
+from p2m_spawner.profiles import Profiles
 from p2m_spawner.readiness import Stage
 
 PACKAGE = Path(p2m_spawner.__file__).parent
@@ -47,6 +50,7 @@ def render(template: str, **values: Any) -> str:
         url="/user/ada/",
         admin=False,
         spawner=spawner,
+        spawners={"": spawner, HOSTILE: spawner},
         all_spawners=lambda include_default: [],
     )
     defaults = {
@@ -65,7 +69,8 @@ def render(template: str, **values: Any) -> str:
     for key in ("name", "admin"):
         if key in values:
             setattr(user, key, values.pop(key))
-    for key in ("ready", "active", "_failed"):
+    spawner.ending = values.pop("ending", None)
+    for key in ("ready", "active", "_failed", "blender_mode"):
         if key in values:
             setattr(spawner, key, values.pop(key))
     return environment().get_template(template).render({**defaults, **values})
@@ -115,7 +120,9 @@ def test_named_servers_keep_the_hubs_own_table_and_no_id_twice():
         assert page.count(f'id="{name}"') <= 1
 
 
-@pytest.mark.parametrize("template", ["home.html", "spawn_pending.html", "not_running.html", "error.html"])
+@pytest.mark.parametrize(
+    "template", ["home.html", "spawn.html", "spawn_pending.html", "not_running.html", "error.html"]
+)
 def test_hostile_names_and_messages_stay_text(template: str):
     page = render(
         template,
@@ -125,11 +132,18 @@ def test_hostile_names_and_messages_stay_text(template: str):
         message=HOSTILE,
         status_message=HOSTILE,
         server_name=HOSTILE,
+        error_message=HOSTILE,
+        spawner_options_form=options_form(
+            Profiles.from_list([{"name": "x", "title": HOSTILE, "description": HOSTILE}]).profiles, None
+        ),
     )
     assert HOSTILE not in page
 
 
-@pytest.mark.parametrize("template", ["home.html", "spawn_pending.html", "not_running.html", "error.html", "404.html"])
+PAGES = ["home.html", "spawn.html", "spawn_pending.html", "not_running.html", "error.html", "404.html"]
+
+
+@pytest.mark.parametrize("template", PAGES)
 def test_pages_load_nothing_from_other_hosts(template: str):
     loaded = re.findall(r'(?:src|<link[^>]*href)="([^"]+)"', render(template, failed=True, status_code=404))
     assert loaded
@@ -150,6 +164,16 @@ def test_account_pages_are_linked_only_for_our_own_accounts_and_approval_only_fo
 
 
 # Failures
+
+
+@pytest.mark.parametrize(
+    ("template", "attribute"), [("home.html", 'data-ending="{}"'), ("not_running.html", ">{}</p>")]
+)
+def test_the_pages_of_a_server_that_ended_say_why(template: str, attribute: str):
+    page = render(template, ending=Ending(exit_code=137, out_of_memory=True, memory_limit=4 * 2**30), server_name="")
+    assert attribute.format(Ending(exit_code=137, out_of_memory=True, memory_limit=4 * 2**30).sentence) in page.replace(
+        "&#39;", "'"
+    )
 
 
 def test_a_failed_start_says_why():
@@ -207,6 +231,10 @@ RUNNING = {"ready": True, "pending": None}
         ({"server": RUNNING, "blender": status("restarting")}, "starting"),
         ({"server": RUNNING, "blender": status("failed")}, "failed"),
         ({"server": None, "failure": {"message": "Spawn failed: no"}}, "failed"),
+        ({"server": {"ready": False, "pending": "check"}}, "starting"),
+        ({"server": RUNNING, "blender": status("failed"), "restarting": True}, "starting"),
+        ({"server": RUNNING, "blender": status("failed"), "restartFailure": "It hangs."}, "failed"),
+        ({"server": None, "ending": "Your Blender used more memory than its limit."}, "failed"),
         ({"server": None, "offline": True}, "unknown"),
     ],
 )
@@ -219,8 +247,30 @@ def test_ready_names_version_file_and_number_of_tools():
     assert facts == {"Blender": "4.3.2", "File": "castle.blend", "Tools for agents": "27"}
 
 
+def test_a_blender_without_a_window_says_so_where_it_would_be_opened():
+    headless = {**status("ready"), "ui": {"state": "off"}}
+    assert "no window" in words(server=RUNNING, blender=headless)["detail"]
+    assert run_module("words.js", f"m.desktopWords({json.dumps(headless)})").startswith("This server has no desktop")
+    shown = run_module("words.js", "m.desktopWords(null)")
+    assert shown in render("home.html")
+    assert shown in render("home.html", ready=True, active=True)
+    assert "This server has no desktop" in render("home.html", ready=True, active=True, blender_mode="headless")
+
+
 def test_a_blender_that_failed_gives_its_reason():
     assert words(server=RUNNING, blender=status("failed", reason="No display"))["detail"] == "No display"
+
+
+@pytest.mark.parametrize(
+    ("state", "offered"), [("failed", True), ("busy", True), ("ready", False), ("starting", False)]
+)
+def test_restarting_blender_is_offered_where_it_is_a_way_out(state: str, offered: bool):
+    assert words(server=RUNNING, blender=status(state)).get("restart", False) is offered
+
+
+def test_a_server_that_ended_says_why():
+    sentence = "Your Blender used more memory than its limit of 4 GB and was ended by the system."
+    assert words(server=None, ending=sentence)["detail"] == sentence
 
 
 # Stages

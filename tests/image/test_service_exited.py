@@ -62,3 +62,14 @@ def test_a_requested_restart_forgives_what_was_before(record: Callable[..., bool
     assert exits(tmp_path)["reason"] == "restart requested"
     assert delay(tmp_path) == 0
     assert not record(tmp_path, "blender", 1, 0, 5, now=6.0)
+
+
+def test_a_memory_limit_that_ended_it_is_named(record: Callable[..., bool], tmp_path: Path) -> None:
+    assert not record(tmp_path, "blender", SIGNALLED, 9, 5, now=0.0, kills=1)
+    assert exits(tmp_path)["reason"] == "killed by SIGKILL: the memory limit of this server was reached"
+
+
+def test_a_memory_kill_of_long_ago_is_not_blamed_again(record: Callable[..., bool], tmp_path: Path) -> None:
+    for kills in (1, 1):
+        record(tmp_path, "blender", SIGNALLED, 9, 5, now=0.0, kills=kills)
+    assert exits(tmp_path)["reason"] == "killed by SIGKILL"

@@ -1,6 +1,7 @@
 """A real hub, started as `make up` starts it, with its own state folder and ports."""
 
 import contextlib
+import html
 import os
 import re
 import secrets
@@ -27,16 +28,25 @@ class Hub:
         state_dir: Its state folder; also where its log goes.
         settings: More ``P2M_*`` settings.
         command: What starts it in the project's folder.
+        address: Where it listens.
     """
 
-    def __init__(self, state_dir: Path, command: tuple[str, ...] = ("deploy/hub", "up"), **settings: str) -> None:
+    def __init__(
+        self,
+        state_dir: Path,
+        command: tuple[str, ...] = ("deploy/hub", "up"),
+        address: str = "127.0.0.1",
+        **settings: str,
+    ) -> None:
         self.state_dir = state_dir
         self.command = command
         self.log = state_dir.parent / f"{state_dir.name}-output.log"
         self.port = free_port()
-        self.url = f"http://127.0.0.1:{self.port}"
+        self.url = f"http://{address}:{self.port}"
         self.environment = {
             **{name: value for name, value in os.environ.items() if not name.startswith("P2M_")},
+            "P2M_BIND": address,
+            "P2M_SIGNUP": "open",
             "P2M_PORT": str(self.port),
             "P2M_HUB_PORT": str(free_port()),
             "P2M_PROXY_API_PORT": str(free_port()),
@@ -85,6 +95,20 @@ class Hub:
         os.killpg(self.process.pid, signal.SIGINT)
         return self.process.wait(seconds)
 
+    def kill(self) -> None:
+        """End it by SIGKILL: what started it first, so that nobody tidies up behind it. Its proxy goes on."""
+        assert self.process
+        hub = int((self.state_dir / "hub.pid").read_text())
+        self.process.kill()
+        self.process.wait(30)
+        os.kill(hub, signal.SIGKILL)
+        wait_for(lambda: not is_running(hub), 10, "the end of the hub")
+
+    @property
+    def engine(self) -> docker.DockerClient:
+        """Its engine: the machine's, unless ``DOCKER_HOST`` is among its settings."""
+        return docker.from_env(environment=self.environment)
+
     def down(self) -> None:
         """Stop hub and containers as `make down` does, then remove the volumes of the people of this test."""
         try:
@@ -93,10 +117,9 @@ class Hub:
             if self.process:
                 self.process.terminate()  # a hub that deploy/hub did not start
                 self.process.wait(30)
-        engine = docker.from_env()
         for person in self.people:
             with contextlib.suppress(docker.errors.NotFound):
-                engine.volumes.get(person.volume).remove()
+                self.engine.volumes.get(person.volume).remove()
 
     @property
     def admin_password(self) -> str:
@@ -117,8 +140,16 @@ class Hub:
 
     def containers(self) -> list[Any]:
         """The user containers of this hub, running or not."""
-        found: list[Any] = docker.from_env().containers.list(all=True, filters={"label": f"p2m.hub={self.state_dir}"})
+        found: list[Any] = self.engine.containers.list(all=True, filters={"label": f"p2m.hub={self.state_dir}"})
         return found
+
+
+def is_running(pid: int) -> bool:
+    """Whether there is a process of this id that has not ended; one that nobody has waited for has ended."""
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
 
 
 class Person:
@@ -187,10 +218,19 @@ class Person:
             **kwargs,
         )
 
-    def request_server(self) -> None:
-        """Ask for the server; returns before it is ready."""
-        answer = self.api("POST", f"users/{self.name}/server")
+    def request_server(self, **options: str) -> None:
+        """Ask for the server, with a user's options if there are any; returns before it is ready."""
+        answer = self.api("POST", f"users/{self.name}/server", json=options or None)
         assert answer.status_code in (201, 202), answer.text
+
+    def request_server_soon(self) -> None:
+        """Ask for the server from another thread: the hub may answer late, or not at all if it is killed."""
+
+        def ask() -> None:
+            with contextlib.suppress(requests.RequestException):
+                self.api("POST", f"users/{self.name}/server")
+
+        threading.Thread(target=ask, daemon=True).start()
 
     def start_and_follow(self) -> list[str]:
         """Ask for the server and follow its start to the end; the messages in order.
@@ -211,24 +251,43 @@ class Person:
         finally:
             asking.join(60)
 
-    def start_server(self) -> "Person":
-        """Start the server and wait until it is ready."""
-        self.request_server()
-        wait_for(self.is_ready, 90, f"server of {self.name}")
+    def start_server(self, **options: str) -> "Person":
+        """Start the server, with a user's options if there are any, and wait until it is ready."""
+        self.request_server(**options)
+        wait_for(self.is_ready, 180, f"server of {self.name}")
         return self
 
     def is_ready(self) -> bool:
         """Whether the hub says that the server is ready; an assertion tells when the start has failed."""
-        server = self.api("GET", f"users/{self.name}").json()["servers"].get("")
+        server = self.servers().get("")
         if server is None:
             raise RuntimeError(f"The server of {self.name} did not start:\n{self.hub.output()[-6000:]}")
         return bool(server["ready"])
 
+    def servers(self) -> dict[str, Any]:
+        """The hub's models of the person's servers that run or are starting, by their names."""
+        return dict(self.api("GET", f"users/{self.name}").json()["servers"])
+
+    def ending(self) -> dict[str, Any]:
+        """How the server ended last, by the hub's API."""
+        answer = self.api("GET", f"p2m/endings/{self.name}/")
+        answer.raise_for_status()
+        return dict(answer.json())
+
+    def status(self) -> dict[str, Any]:
+        """The status document of the person's server."""
+        headers = {"Authorization": f"Bearer {self.token}"}
+        return dict(requests.get(self.server_url("p2m/status"), headers=headers, timeout=10).json())
+
+    def page(self, path: str = "lab") -> str:
+        """What the person reads at an address of their server."""
+        return html.unescape(self.session.get(self.server_url(path), timeout=60).text)
+
     def stop_server(self) -> None:
         """Stop the server and wait until it is gone."""
         self.api("DELETE", f"users/{self.name}/server")
-        wait_for(lambda: not self.api("GET", f"users/{self.name}").json()["servers"], 60, f"stop of {self.name}")
+        wait_for(lambda: not self.servers(), 60, f"stop of {self.name}")
 
     def container(self) -> Any:
         """The person's container."""
-        return docker.from_env().containers.get(f"p2m-{self.name}")
+        return self.hub.engine.containers.get(f"p2m-{self.name}")

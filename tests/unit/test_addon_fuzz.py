@@ -1,4 +1,7 @@
-"""Ten thousand conversations of rubbish with the add-on's real server: each ends in order, and it serves on."""
+"""Conversations of rubbish with the add-on's real server: every reply is one, each ends in order, and it serves on.
+
+Thousands more go to a real Blender (tests/addon/test_shared_blender.py).
+"""
 
 import json
 import shutil
@@ -18,7 +21,7 @@ from p2m_blender.server import BlenderServer, Settings
 from tests.support.rubbish import CONVERSATIONS, send_in_pieces
 from tests.support.waiting import wait_for
 
-CASES = 5000
+CASES = 1000
 """On each of the two sockets."""
 
 

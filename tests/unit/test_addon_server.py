@@ -317,10 +317,10 @@ def test_the_main_thread_is_free_once_a_long_command_has_its_outcome(monkeypatch
 def test_a_visit_stops_at_its_budget_and_goes_on_in_the_next():
     main = MainThread()
     ran = []
-    for number in range(3):
-        main.submit("slow", lambda number=number: (time.sleep(0.02), ran.append(number)))
-    assert main.run_pending(budget_s=0.03) == 2
-    assert main.run_pending(budget_s=0.03) == 1
+    for number, seconds in enumerate((0.0, 0.35, 0.0)):
+        main.submit("slow", lambda number=number, seconds=seconds: (time.sleep(seconds), ran.append(number)))
+    assert main.run_pending(budget_s=0.3) == 2
+    assert main.run_pending(budget_s=0.3) == 1
     assert ran == [0, 1, 2]
 
 

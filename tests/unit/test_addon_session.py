@@ -186,6 +186,13 @@ def test_a_scene_that_ends_two_starts_is_set_aside_and_kept(store: SessionStore)
     assert aside.read_bytes() == b"crashes"
 
 
+def test_a_scene_is_opened_also_where_nothing_can_be_noted(store: SessionStore):
+    """As on a full disk: an empty scene in its place would be saved over it as soon as there is room."""
+    save(store)
+    (store.scene.parent / ".resuming.json.new").mkdir()  # in the way
+    assert store.begin_resume() == store.scene
+
+
 def test_starts_that_went_well_do_not_count(store: SessionStore):
     save(store)
     for _ in range(5):

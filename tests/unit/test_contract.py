@@ -33,9 +33,9 @@ def test_every_variable_that_the_container_reads_is_documented():
 
 
 def test_every_variable_that_the_spawner_sets_is_read_in_the_container():
-    given = set(re.findall(r"\bP2M_[A-Z_]+\b", (ROOT / "p2m_spawner/mixin.py").read_text()))
-    assert given
-    assert given <= set(re.findall(r"\bP2M_[A-Z_]+\b", source("addon/p2m_blender")))
+    given = set(re.findall(r"\bP2M_[A-Z_]+\b", source("p2m_spawner")))
+    assert {"P2M_BLENDER_TCP_HOST", "P2M_BLENDER_MODE", "P2M_MCP_MODE"} <= given
+    assert given <= set(re.findall(r"\bP2M_[A-Z_]+\b", source(*IN_THE_CONTAINER)))
 
 
 @pytest.mark.parametrize("path", [urls.DESKTOP, urls.MCP, urls.STATUS])

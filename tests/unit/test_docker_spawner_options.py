@@ -1,23 +1,26 @@
 """What the spawner asks of the engine, and that an operator's own options lie over it and keep their meaning."""
 
+import asyncio
 from types import SimpleNamespace
-from typing import ClassVar
 
+import docker
 import pytest
 from docker.errors import APIError
 from hypothesis import given
 from hypothesis import strategies as st
 from traitlets.config import Config
 
-from p2m_spawner import docker_spawner
-from p2m_spawner.docker_spawner import BlenderDockerSpawner, merged
+from p2m_spawner import host_ports
+from p2m_spawner.docker_options import merged
+from p2m_spawner.docker_ports import published_ports
+from p2m_spawner.docker_spawner import BlenderDockerSpawner
 from p2m_spawner.ports import PortPair
 
 
 def spawner(**traits):
     made = BlenderDockerSpawner(config=Config({"BlenderDockerSpawner": traits}))
     made.user = SimpleNamespace(name="ada", id=1, url="/user/ada/")
-    made._ports = PortPair(7, 13007, 10007)
+    made.ports = PortPair(13007, 10007)
     return made
 
 
@@ -76,40 +79,88 @@ async def test_labels_name_hub_and_user_beside_the_operators():
     }
 
 
-class BusyEngine(BlenderDockerSpawner):
-    """A spawner whose engine refuses the first starts with an error of its own."""
+class BusyEngine:
+    """An engine on which other programs take ports: it refuses the first starts with an error of its own."""
 
-    refusals: ClassVar[list[str]] = []
+    def __init__(self, *refusals, hidden=()):
+        self.client = docker.APIClient(version="1.41")
+        self.refusals = list(refusals)
+        self.hidden = set(hidden)
+        self.creating = asyncio.Event()
+        self.may_create = asyncio.Event()
+        self.may_create.set()
 
-    async def docker(self, method, *args, **kwargs):
+    async def run(self, function, *args):
+        return self.hidden if function is published_ports else None
+
+    async def call(self, method, *args, **kwargs):
         if method == "start" and self.refusals:
             raise APIError(self.refusals.pop(0))
         if method == "create_container":
-            self.asked_for = kwargs["host_config"]["PortBindings"]["8888/tcp"][0]["HostPort"]
-            return {"Id": f"container-on-{self.asked_for}"}
+            self.creating.set()
+            await self.may_create.wait()
+            return {"Id": f"on-{kwargs['host_config']['PortBindings']['8888/tcp'][0]['HostPort']}"}
         return {"Config": {"Cmd": ["start-p2m"]}}
 
-    async def _in_thread(self, function, *args):
-        return None
 
-    def get_env(self):
-        return {}
+@pytest.fixture
+def busy(monkeypatch):
+    """A spawner on a busy engine, and the set of ports that other programs visibly use."""
+    taken = set()
+
+    def make(engine):
+        monkeypatch.setattr(BlenderDockerSpawner, "engine", engine)
+        monkeypatch.setattr(BlenderDockerSpawner, "get_env", lambda self: {})
+        monkeypatch.setattr(host_ports, "port_is_free", lambda ip, port: port not in taken)
+        made.append(BlenderDockerSpawner(user=SimpleNamespace(name="ada", id=1, url="/user/ada/")))
+        return made[0], taken
+
+    made = []
+    yield make
+    made[0].clear_state()
 
 
-async def test_a_port_that_another_program_got_first_is_given_up_for_the_next(monkeypatch):
-    taken = {13000}
-    monkeypatch.setattr(docker_spawner, "port_is_free", lambda ip, port: port not in taken)
-    made = BusyEngine(user=SimpleNamespace(name="ada", id=1, url="/user/ada/"))
-    made.refusals = ["Bind for 127.0.0.1:13001 failed: port is already allocated"]
-    made.object_id = (await made.create_object())["Id"]
-    assert made.object_id == "container-on-13001"
+TAKEN = "Bind for 127.0.0.1 failed: port is already allocated"
+
+
+async def test_a_port_that_another_program_got_first_is_given_up_for_the_next(busy):
+    spawner, taken = busy(BusyEngine(TAKEN))
+    taken.add(13000)
+    spawner.object_id = (await spawner.create_object())["Id"]
+    assert spawner.object_id == "on-13001"
     taken.add(13001)
-    await made.start_object()
-    assert made.object_id == "container-on-13002"
-    made.refusals = ["no space left on device"]
+    await spawner.start_object()
+    assert spawner.object_id == "on-13002"
+
+
+async def test_ports_that_other_hubs_publish_and_the_host_does_not_show_are_passed_over_at_once(busy):
+    spawner, _ = busy(BusyEngine(TAKEN, hidden=range(13000, 13020)))
+    spawner.object_id = (await spawner.create_object())["Id"]
+    await spawner.start_object()
+    assert spawner.object_id == "on-13020"
+
+
+async def test_a_start_that_is_refused_for_another_reason_is_not_tried_again(busy):
+    engine = BusyEngine("no space left on device")
+    spawner, _ = busy(engine)
+    spawner.object_id = (await spawner.create_object())["Id"]
     with pytest.raises(APIError, match="no space"):
-        await made.start_object()
-    made.clear_state()
+        await spawner.start_object()
+    assert engine.refusals == []
+
+
+async def test_a_start_that_is_cancelled_while_the_engine_creates_knows_what_to_remove(busy):
+    engine = BusyEngine()
+    engine.may_create.clear()
+    spawner, _ = busy(engine)
+    creation = asyncio.ensure_future(spawner.create_object())
+    await engine.creating.wait()
+    creation.cancel()
+    await asyncio.wait([creation], timeout=0)
+    engine.may_create.set()
+    await asyncio.wait([creation])
+    assert creation.cancelled()
+    assert spawner.object_id == "on-13000"
 
 
 @pytest.mark.parametrize(

@@ -134,6 +134,16 @@ def test_a_pull_that_fails_leaves_a_sentence_and_the_image_that_is_there(monkeyp
     assert "no route to registry.example:5000/blender latest" in caplog.text
 
 
+def test_profiles_and_modes_are_the_spawners(tmp_path):
+    file = tmp_path / "profiles.yaml"
+    c = configured(
+        spawner, settings(tmp_path, P2M_PROFILES=str(file), P2M_BLENDER_MODE="headless", P2M_MCP_MODE="no-code")
+    )
+    assert c.BlenderDockerSpawner.profiles_file == str(file)
+    assert (c.BlenderDockerSpawner.blender_mode, c.BlenderDockerSpawner.mcp_mode) == ("headless", "no-code")
+    assert "profiles_file" not in configured(spawner, settings(tmp_path)).BlenderDockerSpawner
+
+
 def test_the_pages_folders_exist(tmp_path):
     c = configured(pages, settings(tmp_path))
     assert all(os.path.isdir(folder) for folder in c.JupyterHub.template_paths)  # noqa: PTH112

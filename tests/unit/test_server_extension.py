@@ -306,6 +306,39 @@ async def test_a_blender_that_stops_answering_is_busy_then_restarting(
     assert (blender["state"], blender["version"], blender["pid"]) == ("restarting", "4.3.2", 0)
 
 
+async def test_a_long_silence_says_how_long_and_is_not_called_a_failure(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("p2m_singleuser.status.PROBE_S", 0.05)
+
+    async def never(_: dict[str, Any]) -> None:
+        await asyncio.Event().wait()
+
+    now = [0.0]
+    probe = StatusProbe(tmp_path, clock=lambda: now[0])
+    async with FakeBlender(tmp_path / "blender.sock") as fake:
+        await probe.read()
+        now[0] = 3600.0  # nobody asked meanwhile
+        fake.answers["get_status"] = never
+        await probe.read()
+        now[0] += 500.0
+        blender = (await probe.read())["blender"]
+    assert (blender["state"], blender["reason"]) == ("busy", "Blender is in one long operation, for 500 s so far")
+
+
+async def test_a_blender_that_runs_and_never_answers_is_called_failed_until_it_does(tmp_path: Path) -> None:
+    now = [0.0]
+    probe = StatusProbe(tmp_path, clock=lambda: now[0])
+    assert (await probe.read())["blender"]["state"] == "starting"
+    now[0] = 121.0
+    blender = (await probe.read())["blender"]
+    assert (blender["state"], blender["reason"]) == ("failed", "Blender was started and has not answered for 121 s")
+    (tmp_path / "blender-exits.json").write_text('{"restarts": 1, "failed": false, "reason": "killed by SIGABRT"}')
+    assert (await probe.read())["blender"]["state"] == "restarting", "another start, another two minutes"
+    async with FakeBlender(tmp_path / "blender.sock"):
+        assert (await probe.read())["blender"]["state"] == "ready"
+
+
 async def test_a_socket_file_without_a_listener_is_not_listening(tmp_path: Path) -> None:
     path = tmp_path / "vnc.sock"
     async with await asyncio.start_unix_server(lambda *_: None, path):

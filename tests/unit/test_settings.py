@@ -17,6 +17,12 @@ def test_an_empty_environment_gives_a_hub_on_the_loopback_with_open_sign_up():
     assert settings.publish_mcp is False
 
 
+def test_a_file_of_profiles_is_found_from_the_projects_folder():
+    assert Settings.from_environment({}).profiles is None
+    assert Settings.from_environment({"P2M_PROFILES": "p.yaml"}, base=Path("/srv")).profiles == Path("/srv/p.yaml")
+    assert Settings.from_environment({"P2M_PROFILES": "/etc/p.yaml"}).profiles == Path("/etc/p.yaml")
+
+
 def test_a_public_bind_asks_for_approval_unless_told_otherwise():
     assert Settings.from_environment({"P2M_BIND": EVERYWHERE}).signup == "approval"
     assert Settings.from_environment({"P2M_BIND": EVERYWHERE, "P2M_SIGNUP": "open"}).signup == "open"
@@ -44,6 +50,8 @@ def test_urls_of_a_bind_to_every_address_and_of_ipv6():
         ("P2M_MAX_AGE", "-1", "P2M_MAX_AGE is '-1'"),
         ("P2M_NAMED_SERVERS", "many", "P2M_NAMED_SERVERS is 'many'"),
         ("P2M_LOG_FORMAT", "xml", "one of: text, json"),
+        ("P2M_BLENDER_MODE", "window", "one of: desktop, headless"),
+        ("P2M_MCP_MODE", "all", "one of: full, no-code, read-only"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_would_be_right(name, value, sentence):

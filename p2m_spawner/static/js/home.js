@@ -1,9 +1,9 @@
 // The user's home page: live status, start and stop, the panel for agents.
 
 import { ConnectPanel } from "./connect.js";
-import { UserApi, blenderStatus } from "./hub.js";
+import { UserApi, blenderStatus, restartBlender } from "./hub.js";
 import { StageList } from "./stages.js";
-import { describe } from "./words.js";
+import { describe, desktopWords } from "./words.js";
 
 const POLL_MS = 4000;
 const POLL_PENDING_MS = 700;
@@ -13,9 +13,9 @@ const LONGEST_WAIT_MS = 3000;
 const ATTENTION_MS = 2 * 60 * 1000;
 
 const home = document.getElementById("p2m-home");
-const { userName, userUrl, apiUrl, spawnUrl, lastSpawn } = home.dataset;
+const { userName, userUrl, apiUrl, spawnUrl, lastSpawn, ending, endingUrl } = home.dataset;
 const part = (id) => document.getElementById(id);
-const api = new UserApi(apiUrl);
+const api = new UserApi(apiUrl, endingUrl);
 const stages = new StageList(part("spawn-stages"));
 const panel = new ConnectPanel(part("connect-panel"), { api, userName, userUrl });
 const stopDialog = new bootstrap.Modal(part("stop-dialog"));
@@ -25,8 +25,11 @@ const view = {
   blender: undefined,
   progress: null,
   failure: null,
+  ending,
   starting: false,
   stopping: false,
+  restarting: false,
+  restartFailure: "",
   offline: false,
 };
 let stream = null;
@@ -53,9 +56,15 @@ function render() {
 
   document.querySelector("[data-action=start]").hidden = running || spawning || words.state === "stopping";
   document.querySelector("[data-action=stop]").hidden = !(running || spawning);
+  part("restart-blender").hidden = !words.restart;
   for (const link of document.querySelectorAll("[data-open]")) {
     const target = userUrl + link.dataset.open;
     link.href = running ? target : `${spawnUrl}?next=${encodeURIComponent(target)}`;
+  }
+  // While it is not known which Blender runs, the card stays as it is.
+  if (!running || view.blender) {
+    setText(part("open-blender-text"), desktopWords(running ? view.blender : null));
+    part("open-blender").classList.toggle("p2m-card-off", running && view.blender.ui?.state === "off");
   }
   panel.setRunning(running);
   if (!running) part("newer-image")?.remove(); // the next start has it
@@ -114,7 +123,9 @@ function unfollow() {
 async function refresh() {
   clearTimeout(timer);
   try {
-    view.server = await api.server();
+    const server = await api.server();
+    if (view.server && !server && !view.stopping) view.ending = await api.ending();
+    view.server = server;
     view.offline = false;
   } catch (problem) {
     if (problem.status === 401 || problem.status === 403) {
@@ -131,10 +142,12 @@ async function refresh() {
     if (view.server?.ready) {
       view.progress = null;
       view.failure = null;
+      view.ending = "";
       if (attended()) {
         asking = blenderStatus(userUrl);
         view.blender = await asking;
         asking = null;
+        if (view.blender?.ready) view.restartFailure = "";
       }
     } else {
       view.blender = undefined;
@@ -158,7 +171,7 @@ function noticeInput() {
 }
 
 async function start() {
-  Object.assign(view, { starting: true, failure: null, progress: null });
+  Object.assign(view, { starting: true, failure: null, ending: "", progress: null });
   render();
   schedule();
   try {
@@ -174,7 +187,7 @@ async function start() {
 }
 
 async function stop() {
-  Object.assign(view, { stopping: true, failure: null });
+  Object.assign(view, { stopping: true, failure: null, ending: "" });
   unfollow();
   render();
   schedule();
@@ -187,6 +200,20 @@ async function stop() {
   refresh();
 }
 
+async function restart() {
+  if (view.blender?.blender?.state === "busy" && !confirm("Restart Blender? What it is working on now is lost.")) return;
+  Object.assign(view, { restarting: true, restartFailure: "" });
+  render();
+  try {
+    await restartBlender(userUrl);
+  } catch (problem) {
+    view.restartFailure = problem.message;
+  }
+  view.restarting = false;
+  refresh();
+}
+
+part("restart-blender").addEventListener("click", restart);
 for (const button of document.querySelectorAll("[data-action=start], [data-action=start-here]")) {
   button.addEventListener("click", (event) => {
     event.preventDefault();

@@ -34,8 +34,9 @@ async function request(url, { method = "GET", body, timeout = 30000 } = {}) {
 
 /** One user's corner of the hub's API; `apiUrl` is `/hub/api/users/NAME`. */
 export class UserApi {
-  constructor(apiUrl) {
+  constructor(apiUrl, endingUrl) {
     this.url = apiUrl;
+    this.endingUrl = endingUrl;
   }
 
   /** The default server's model, or null when it is stopped. */
@@ -75,6 +76,12 @@ export class UserApi {
     return event.failed ? event : null;
   }
 
+  /** Why the default server does not run, in a sentence; empty when it was stopped in good order. */
+  async ending() {
+    const ending = await request(this.endingUrl).catch(() => null);
+    return ending && !ending.started_again ? ending.message : "";
+  }
+
   async tokens() {
     return (await request(`${this.url}/tokens`)).api_tokens;
   }
@@ -110,5 +117,26 @@ export async function blenderStatus(userUrl) {
     return response.ok && json ? await response.json() : null;
   } catch {
     return null;
+  }
+}
+
+/**
+ * Restart Blender inside the running server. Its door takes a cookie only together with an XSRF token of that server,
+ * which the desktop page carries.
+ */
+export async function restartBlender(userUrl) {
+  const home = new URL(userUrl, location.href);
+  const page = await quietGet(new URL("blender/", home));
+  const desktop = new DOMParser().parseFromString(await page.text(), "text/html");
+  const token = desktop.querySelector('meta[name="p2m-xsrf"]')?.content;
+  if (!token) throw new HubError(page.status, "Your server does not answer. Stop it and start it again.");
+  const response = await fetch(new URL("p2m/restart-blender", home), {
+    method: "POST",
+    headers: { "X-XSRFToken": token, Accept: "application/json" },
+    signal: AbortSignal.timeout(120000),
+  });
+  if (!response.ok) {
+    const answer = await response.json().catch(() => ({}));
+    throw new HubError(response.status, answer.message || "Blender was not restarted. Stop the server and start it again.");
   }
 }

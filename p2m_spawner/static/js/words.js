@@ -17,19 +17,39 @@ export function failureReason(event) {
   return text && text !== "None" ? text : "No reason was given; the administrator finds it in the hub's log.";
 }
 
-function blenderWords({ blender, mcp }) {
+/** What the card that opens the desktop says: not each Blender has a window. */
+export function desktopWords(blender) {
+  return blender?.ui?.state === "off"
+    ? "This server has no desktop: its Blender runs without a window."
+    : "Your desktop, right here in the browser. Nothing to install.";
+}
+
+function blenderWords({ blender, mcp, ui }) {
   switch (blender?.state) {
     case "starting":
       return { state: "starting", title: "Blender is starting", detail: "The container is up; Blender follows in a moment." };
     case "restarting":
       return { state: "starting", title: "Blender is restarting", detail: blender.reason || "It ended unexpectedly and comes back by itself." };
     case "failed":
-      return { state: "failed", title: "Blender does not start", detail: blender.reason || "Stop the server and start it again." };
+      return {
+        state: "failed",
+        title: "Blender does not start",
+        detail: blender.reason || "Stop the server and start it again.",
+        restart: true,
+      };
     case "busy":
-      return { state: "busy", title: "Blender is busy", detail: "It works on something long; it answers again when that is done." };
+      return {
+        state: "busy",
+        title: "Blender is busy",
+        detail: blender.reason ? `${blender.reason}. Wait, or restart it.` : "It answers again when it is done.",
+        restart: true,
+      };
     default:
       if (mcp?.state === "down") {
         return { state: "ready", title: "Blender is ready", detail: "Its door for agents is not open yet." };
+      }
+      if (ui?.state === "off") {
+        return { state: "ready", title: "Blender is ready", detail: "It has no window: use it in a notebook, or let an agent work in it." };
       }
       return { state: "ready", title: "Blender is ready", detail: "Open it here, in a notebook, or let an agent work in it." };
   }
@@ -46,9 +66,12 @@ function blenderFacts({ blender, mcp }) {
 
 /**
  * Words for the server's state.
- * `server`: the hub's model or null; `blender`: /p2m/status or null; `progress`, `failure`: events of the stream.
+ * `server`: the hub's model or null; `blender`: /p2m/status or null; `progress`, `failure`: events of the stream;
+ * `ending`: why the server does not run; `restartFailure`: why Blender was not restarted.
+ * `restart` in the answer: restarting Blender is a way out.
  */
-export function describe({ server, blender, progress, failure, starting, stopping, offline }) {
+export function describe(view) {
+  const { server, blender, progress, failure, ending, starting, stopping, restarting, restartFailure, offline } = view;
   if (offline) {
     return { state: "unknown", title: "The hub does not answer", detail: "Trying again…", facts: [] };
   }
@@ -59,7 +82,18 @@ export function describe({ server, blender, progress, failure, starting, stoppin
     const detail = progress ? eventText(progress) : "The hub prepares your container.";
     return { state: "starting", title: "Starting", detail, facts: [] };
   }
+  if (server?.pending === "check") {
+    const detail = "The hub was restarted and looks how your Blender is.";
+    return { state: "starting", title: "One moment", detail, facts: [] };
+  }
   if (server?.ready) {
+    if (restarting) {
+      const detail = "It comes back with your scene as it was saved last.";
+      return { state: "starting", title: "Blender is restarting", detail, facts: [] };
+    }
+    if (restartFailure) {
+      return { state: "failed", title: "Blender was not restarted", detail: restartFailure, facts: [], restart: true };
+    }
     if (blender === undefined) {
       return { state: "running", title: "Running", detail: "Asking Blender how it is…", facts: [] };
     }
@@ -70,6 +104,9 @@ export function describe({ server, blender, progress, failure, starting, stoppin
   }
   if (failure) {
     return { state: "failed", title: "The last start failed", detail: failureReason(failure), facts: [] };
+  }
+  if (ending) {
+    return { state: "failed", title: "Blender is not running", detail: ending, facts: [] };
   }
   return {
     state: "stopped",

@@ -18,6 +18,7 @@ const here = new URL(location.href.replace(/[?#].*$/, "").replace(/\/?$/, "/"));
 const statusUrl = new URL("../p2m/status", here);
 const socketUrl = Object.assign(new URL("websockify", here), { protocol: here.protocol.replace("http", "ws") });
 const hubHome = document.querySelector('meta[name="p2m-hub-home"]').content;
+const xsrf = document.querySelector('meta[name="p2m-xsrf"]').content;
 
 let screen = null; // set while an attempt or a connection lives
 let connected = false;
@@ -62,7 +63,7 @@ function draw() {
   const again = !connected && words.waiting && left > 0 && attempts > 1 ? `Trying again in ${left} s.` : "";
   setText($("message"), words.message);
   setText($("detail"), [words.detail, again].filter(Boolean).join(" "));
-  $("retry").hidden = connected || !(again || (words.link === "home" && !words.waiting));
+  $("retry").hidden = connected || words.final || !(again || (words.link === "home" && !words.waiting));
   $("restart-now").hidden = restarting || !words.restart;
   $("overlay").classList.toggle("still", !words.waiting);
   const link = $("link");
@@ -92,7 +93,7 @@ async function inquire() {
     return;
   }
   askedAt = Date.now();
-  words = explain(await ask(statusUrl));
+  words = explain(await ask(statusUrl, xsrf));
 }
 
 // The picture: of one colour means that Blender has not drawn yet, or is gone. While it is there nothing is asked:
@@ -139,6 +140,10 @@ async function disconnected() {
   if (words.link === "sign-in") {
     signInAgain();
     return;
+  }
+  if (words.final) {
+    draw();
+    return; // attempts would keep an idle server alive
   }
   const delay = BACK_OFF_S[Math.min(attempts, BACK_OFF_S.length - 1)] * (attempts ? 1000 : 250);
   retryAt = Date.now() + delay;

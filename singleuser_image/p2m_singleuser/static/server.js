@@ -2,12 +2,15 @@
 
 const PATIENCE_MS = 8000;
 
-/** Ask `p2m/status`. The answer's `kind` is one of: status, stopped, signed-out, unreachable, offline, unknown. */
-export async function ask(url) {
+/**
+ * Ask `p2m/status`. JupyterHub takes a cookie from a script only together with the page's XSRF token. The answer's `kind`
+ * is one of: status, stopped, signed-out, unreachable, offline, unknown.
+ */
+export async function ask(url, xsrf) {
   let response;
   try {
     response = await fetch(url, {
-      headers: { Accept: "application/json" },
+      headers: { Accept: "application/json", "X-XSRFToken": xsrf },
       cache: "no-store",
       signal: AbortSignal.timeout(PATIENCE_MS),
     });
@@ -37,7 +40,8 @@ export async function ask(url) {
 
 /**
  * Put an answer into words: `message` (a heading), `detail` (a sentence), `link` (home, sign-in or null),
- * `waiting` (whether it passes by itself) and, where that helps, `restart` (Blender can be restarted).
+ * `waiting` (whether it passes by itself), where that helps `restart` (Blender can be restarted), and `final` where
+ * trying again is of no use as long as this server runs.
  */
 export function explain(answer) {
   switch (answer.kind) {
@@ -70,10 +74,11 @@ function explainStatus({ blender = {}, ui = {} }) {
   const reason = blender.reason ?? "";
   if (ui.state === "off") {
     return {
-      message: "This Blender has no window",
-      detail: "It serves agents and notebooks only.",
+      message: "This server has no desktop",
+      detail: "Its Blender runs without a window, for agents and notebooks.",
       link: "home",
       waiting: false,
+      final: true,
     };
   }
   switch (blender.state) {

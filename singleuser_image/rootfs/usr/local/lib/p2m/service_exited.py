@@ -16,6 +16,8 @@ from typing import Any
 WINDOW = 120.0  # seconds in which failures are counted
 LONGEST_DELAY = 15
 GIVE_UP = 125  # s6: do not start the service again
+# Counters of this container's memory limit, by cgroup version 2 and 1: lines of "name number".
+OOM_FILES = (Path("/sys/fs/cgroup/memory.events"), Path("/sys/fs/cgroup/memory/memory.oom_control"))
 
 
 def last_line(log: Path) -> str:
@@ -41,10 +43,23 @@ def wait_for_log(pid_file: Path, deadline: float = 0.5) -> None:
         time.sleep(0.01)
 
 
-def explain(code: int, signal_number: int, said: str) -> str:
+def memory_kills() -> int:
+    """Return how many processes of the container the system has ended because of its memory limit."""
+    for file in OOM_FILES:
+        try:
+            counters = dict(line.split() for line in file.read_text(encoding="ascii").splitlines())
+            return int(counters["oom_kill"])
+        except (OSError, ValueError, KeyError):
+            continue
+    return 0
+
+
+def explain(code: int, signal_number: int, said: str, out_of_memory: bool = False) -> str:
     """Say in one sentence why the service ended."""
     if code == 0:
         return "quit"
+    if code == 256 and signal_number == signal.SIGKILL and out_of_memory:
+        return "killed by SIGKILL: the memory limit of this server was reached"
     if code == 256:
         try:
             how = f"killed by {signal.Signals(signal_number).name}"
@@ -70,13 +85,18 @@ def write(path: Path, text: str) -> None:
     temporary.replace(path)
 
 
-def record(runtime: Path, name: str, code: int, signal_number: int, give_up_after: int | None, now: float) -> bool:
-    """Write NAME-exits.json and NAME-delay; return whether the service is given up."""
+def record(
+    runtime: Path, name: str, code: int, signal_number: int, give_up_after: int | None, now: float, kills: int = 0
+) -> bool:
+    """Write NAME-exits.json and NAME-delay; return whether the service is given up. `kills`: of `memory_kills`."""
     requested = runtime / f"{name}-restart-requested"
     exits = runtime / f"{name}-exits.json"
     times = runtime / f"{name}-failures.json"
     on_purpose = requested.exists()
     requested.unlink(missing_ok=True)
+    known_kills = runtime / "memory-kills.json"
+    out_of_memory = kills > read_json(known_kills, 0)
+    write(known_kills, json.dumps(kills))
 
     recent = [t for t in read_json(times, []) if now - t < WINDOW]
     if on_purpose:
@@ -85,7 +105,7 @@ def record(runtime: Path, name: str, code: int, signal_number: int, give_up_afte
     else:
         if code != 0:
             recent.append(now)
-        reason = explain(code, signal_number, last_line(runtime / f"{name}.log"))
+        reason = explain(code, signal_number, last_line(runtime / f"{name}.log"), out_of_memory)
 
     failed = give_up_after is not None and len(recent) >= give_up_after
     restarts = read_json(exits, {}).get("restarts", 0) + 1
@@ -107,7 +127,7 @@ def main() -> int:
     args = parser.parse_args()
     runtime = Path(os.environ.get("P2M_RUNTIME_DIR", "/run/p2m"))
     wait_for_log(runtime / f"{args.name}-log.pid")
-    failed = record(runtime, args.name, args.code, args.signal, args.give_up_after, time.monotonic())
+    failed = record(runtime, args.name, args.code, args.signal, args.give_up_after, time.monotonic(), memory_kills())
     return GIVE_UP if failed else 0
 
 

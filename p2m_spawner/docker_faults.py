@@ -1,0 +1,209 @@
+"""What a Docker engine knows of servers that ended, or that nobody owns: ``blender-docker`` on bad days."""
+
+import asyncio
+import io
+import json
+import tarfile
+from datetime import datetime
+from typing import Any, ClassVar
+
+from docker.errors import APIError, DockerException, NotFound
+
+from .docker_calls import PooledDockerCalls
+from .docker_events import EngineEvents
+from .endings import LOG_TAIL_LINES, Ending
+from .mixin import BlenderSpawnerMixin
+from .orphans import FoundServer
+
+SESSION = "/home/blender/.p2m/session/meta.json"
+"""Where Blender writes when it saved its scene last (docs/architecture.md, "Where the work is kept")."""
+
+STOP_S = 10
+"""Seconds that an orphan has to save its scene and end."""
+
+BEING_REMOVED = ("removing", "dead")
+"""States of a container that somebody has told the engine to remove; it gives no log any more."""
+
+DISK_FULL = "no space left on device"
+
+Document = dict[str, Any]
+
+
+def moment(text: str) -> datetime | None:
+    """A time as the engine writes it, for example ``2026-11-25T03:36:01.123456789Z``; None for its ``0001-01-01…``."""
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    try:
+        read = datetime.fromisoformat(f"{seconds}.{fraction[:6] or '0':0<6}+00:00")
+    except ValueError:
+        return None
+    return read if read.year > 1 else None
+
+
+def ending_of(container: Document | None, log: str, saved_at: datetime | None) -> Ending:
+    """How a container ended.
+
+    Args:
+        container: What ``docker inspect`` says; None when it is gone.
+        log: Its last lines.
+        saved_at: When Blender saved its scene last.
+    """
+    if container is None:
+        return Ending(removed=True)
+    state = container["State"]
+    if state.get("Status") in BEING_REMOVED:
+        return Ending(removed=True, exit_code=state["ExitCode"])
+    return Ending(
+        exit_code=None if state.get("Running") else state["ExitCode"],
+        out_of_memory=state.get("OOMKilled", False),
+        error=state.get("Error", ""),
+        ended_at=moment(state.get("FinishedAt", "")),
+        log=log,
+        memory_limit=container["HostConfig"].get("Memory") or None,
+        saved_at=saved_at,
+    )
+
+
+def environment_of(container: Document) -> dict[str, str]:
+    """The environment that a container was given."""
+    return dict(line.split("=", 1) for line in container["Config"]["Env"] or [] if "=" in line)
+
+
+def saved_at_of(meta: bytes) -> datetime | None:
+    """When the scene was saved, from the session's file, which may hold anything; None when it does not say."""
+    try:
+        read = datetime.fromisoformat(json.loads(meta)["saved_at"])
+    except (ValueError, KeyError, TypeError):
+        return None
+    return read if read.tzinfo else None
+
+
+def file_in(archive: bytes) -> bytes:
+    """The contents of the only file in what ``docker cp`` gives; empty when it is none."""
+    try:
+        with tarfile.open(fileobj=io.BytesIO(archive)) as tar:
+            member = tar.next()
+            file = tar.extractfile(member) if member and member.isfile() else None
+            return file.read() if file else b""
+    except tarfile.TarError:
+        return b""
+
+
+class DockerFaults(BlenderSpawnerMixin, PooledDockerCalls):
+    """Tells the mixin how containers ended, and finds those that nobody owns."""
+
+    object_id: str  # these of DockerSpawner
+    object_name: str
+    hub_id: str  # of BlenderDockerSpawner
+
+    _events: ClassVar[dict[str, EngineEvents]] = {}
+    _watched_id: str = ""
+
+    async def get_object(self) -> Document | None:
+        """What ``docker inspect`` says of the container, None when there is none.
+
+        DockerSpawner takes an engine's error 500 for "gone" as well, which would lose a running container: so what is
+        gone is asked about once more.
+
+        Raises:
+            docker.errors.DockerException, OSError: The engine does not answer, or not with an answer.
+        """
+        container: Document | None = await super().get_object()
+        if container is None:
+            try:
+                container = await self.docker("inspect_container", self.object_name)
+                self.object_id = container["Id"]
+            except NotFound:
+                return None
+        return container
+
+    def engine_is_silent(self, error: BaseException) -> bool:
+        """Whether an error is the engine's own or of the way to it, and not an answer about the server."""
+        if isinstance(error, APIError):
+            return not error.is_client_error()
+        return isinstance(error, DockerException | OSError)  # requests' own are OSError
+
+    # How it ended
+
+    async def how_it_ended(self) -> Ending:
+        """Exit code, memory, times and last lines of the container."""
+        container = await self.get_object()
+        if container is None:
+            return ending_of(None, "", None)
+        return ending_of(container, await self.log_tail(LOG_TAIL_LINES), await self._saved_at())
+
+    async def _saved_at(self) -> datetime | None:
+        try:
+            stream, _ = await self.docker("get_archive", self.object_id, SESSION)
+            archive = await asyncio.to_thread(b"".join, stream)
+        except (DockerException, OSError):
+            return None
+        return saved_at_of(file_in(archive))
+
+    # After a hub that ended in the middle of a start
+
+    async def recover(self) -> Any:
+        """Take over the container of a start that another process of this hub has begun; return its address.
+
+        Raises:
+            docker.errors.DockerException, OSError: As `get_object`.
+            LookupError: It is gone, or publishes no port.
+        """
+        container = await self.get_object()
+        if container is None:
+            raise LookupError("no container")
+        self.api_token = environment_of(container)["JUPYTERHUB_API_TOKEN"]
+        try:
+            address = await self.get_ip_and_port()
+        except RuntimeError as error:  # DockerSpawner's word for it
+            raise LookupError(str(error)) from error
+        self.load_state({"object_id": self.object_id, "object_name": self.object_name})
+        return address
+
+    async def servers_of_this_hub(self) -> list[FoundServer]:
+        """All containers with this hub's label; none while ``hub_id`` is the default, which other hubs may have too."""
+        if self.hub_id == self.trait_defaults("hub_id"):
+            return []
+        containers = await self.docker("containers", all=True, filters={"label": f"p2m.hub={self.hub_id}"})
+        return [
+            FoundServer(labels["p2m.user"], labels.get("p2m.server", ""), container["Id"])
+            for container in containers
+            if "p2m.user" in (labels := container["Labels"])
+        ]
+
+    async def remove_found(self, found: FoundServer) -> None:
+        """Stop a container, so that Blender saves, and remove it.
+
+        Raises:
+            docker.errors.DockerException, OSError: The engine does not answer, or refuses.
+        """
+        try:
+            await self.docker("stop", found.id, timeout=STOP_S)
+            await self.docker("remove_container", found.id, v=True, force=True)
+        except NotFound:
+            return
+
+    # Hearing of it at once
+
+    def watch(self) -> None:
+        """Listen to the engine's events of this container."""
+        self._watched_id = self.object_id
+        self._engine_events().watch(self.object_id, self.look_now)
+
+    def unwatch(self) -> None:
+        """Listen no more."""
+        if self._watched_id:
+            self._engine_events().forget(self._watched_id)
+            self._watched_id = ""
+
+    def _engine_events(self) -> EngineEvents:
+        """The one stream of this hub."""
+        if self.hub_id not in self._events:
+            self._events[self.hub_id] = EngineEvents(
+                self.engine.connect, f"p2m.hub={self.hub_id}", self.log, self.request_sweep
+            )
+        return self._events[self.hub_id]
+
+
+def disk_is_full(error: BaseException) -> bool:
+    """Whether the engine refused because a disk has no room."""
+    return isinstance(error, APIError) and DISK_FULL in str(error)
