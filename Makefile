@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # Files with many and long tests first, so that both processes end at about the same time.
-TESTS := tests/e2e tests/faults tests/security tests/plugin tests/addon tests/image tests/conformance tests/hub tests/deploy tests/unit
+TESTS := tests/e2e tests/lifecycle tests/faults tests/security tests/plugin tests/addon tests/image tests/conformance tests/hub tests/deploy tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pictures tools bench image addon lint

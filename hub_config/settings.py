@@ -9,6 +9,8 @@ from typing import TypeVar
 
 N = TypeVar("N", int, float)
 
+YEAR_SECONDS = 365 * 24 * 3600
+
 
 class SettingError(ValueError):
     """A setting that cannot be used; the text names it, says what is wrong and what would be right."""
@@ -37,6 +39,13 @@ class Settings:
         blender_mode: ``P2M_BLENDER_MODE`` (desktop): ``desktop`` or ``headless``, where a profile does not say.
         mcp_mode: ``P2M_MCP_MODE`` (full): ``full``, ``no-code`` or ``read-only``, where a profile does not say.
         mcp_timeout: ``P2M_MCP_TIMEOUT`` (30): seconds in which a started container's Blender must be ready.
+        idle_timeout: ``P2M_IDLE_TIMEOUT`` (7200): seconds without use after which a server is stopped; 0: never.
+        max_age: ``P2M_MAX_AGE`` (0): seconds after which a server is stopped even if it is in use; 0: never.
+        stop_on_logout: ``P2M_STOP_ON_LOGOUT`` (0): whether somebody who logs out stops their servers.
+        delete_homes: ``P2M_DELETE_HOMES`` (0): whether the home of a deleted user is removed.
+        named_servers: ``P2M_NAMED_SERVERS`` (0): how many servers a user may have beside the default one.
+        prepull: ``P2M_PREPULL`` (0): whether a hub that starts pulls the image, in the background.
+        log_format: ``P2M_LOG_FORMAT`` (text): ``text`` or ``json``.
     """
 
     port: int = 8000
@@ -57,6 +66,13 @@ class Settings:
     blender_mode: str = "desktop"
     mcp_mode: str = "full"
     mcp_timeout: float = 30.0
+    idle_timeout: int = 7200
+    max_age: int = 0
+    stop_on_logout: bool = False
+    delete_homes: bool = False
+    named_servers: int = 0
+    prepull: bool = False
+    log_format: str = "text"
 
     @classmethod
     def from_environment(cls, environ: Mapping[str, str], base: Path | None = None) -> "Settings":
@@ -93,6 +109,15 @@ class Settings:
                 raise SettingError(f"{name} is {value!r}; it must be one of: {', '.join(values)}.")
             return value
 
+        def switch(name: str) -> bool:
+            return choice(name, "0", "0", "1") == "1"
+
+        def seconds_or_never(name: str, default: int, low: int) -> int:
+            value = number(name, default, int, 0, YEAR_SECONDS)
+            if 0 < value < low:
+                raise SettingError(f"{name} is {value}; it must be 0 for never, or seconds from {low} on.")
+            return value
+
         bind = text("P2M_BIND", cls.bind)
         try:
             loopback = ipaddress.ip_address(bind).is_loopback
@@ -113,7 +138,7 @@ class Settings:
             admin_password=environ.get("P2M_ADMIN_PASSWORD") or None,
             auth=choice("P2M_AUTH", cls.auth, "accounts", "oauth"),
             signup=choice("P2M_SIGNUP", "open" if loopback else "approval", "open", "approval", "closed"),
-            publish_mcp=choice("P2M_PUBLISH_MCP", "0", "0", "1") == "1",
+            publish_mcp=switch("P2M_PUBLISH_MCP"),
             image=text("P2M_IMAGE", cls.image),
             network=text("P2M_NETWORK", cls.network),
             memory=memory,
@@ -122,6 +147,13 @@ class Settings:
             blender_mode=choice("P2M_BLENDER_MODE", cls.blender_mode, "desktop", "headless"),
             mcp_mode=choice("P2M_MCP_MODE", cls.mcp_mode, "full", "no-code", "read-only"),
             mcp_timeout=number("P2M_MCP_TIMEOUT", cls.mcp_timeout, float, 1.0, 3600.0),
+            idle_timeout=seconds_or_never("P2M_IDLE_TIMEOUT", cls.idle_timeout, 30),
+            max_age=seconds_or_never("P2M_MAX_AGE", cls.max_age, 60),
+            stop_on_logout=switch("P2M_STOP_ON_LOGOUT"),
+            delete_homes=switch("P2M_DELETE_HOMES"),
+            named_servers=number("P2M_NAMED_SERVERS", cls.named_servers, int, 0, 1000),
+            prepull=switch("P2M_PREPULL"),
+            log_format=choice("P2M_LOG_FORMAT", cls.log_format, "text", "json"),
         )
 
     @property
@@ -139,3 +171,8 @@ class Settings:
     def admin_password_file(self) -> Path:
         """Where a generated administrator's password is kept, mode 0600."""
         return self.state_dir / "admin-password"
+
+    @property
+    def metrics_token_file(self) -> Path:
+        """Where Prometheus finds its token, mode 0600."""
+        return self.state_dir / "metrics-token"

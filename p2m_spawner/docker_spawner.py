@@ -16,6 +16,7 @@ from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, LOG_CONFIG, Options
 from .docker_ports import port_was_taken, published_ports
 from .docker_pull import PullFailed
 from .docker_resources import check_volumes, device_requests, explain_resources, mounts
+from .docker_upkeep import DockerUpkeep
 from .errors import SpawnFailure, engine_silent
 from .host_ports import HostPorts
 from .pull_progress import PullProgress
@@ -24,7 +25,7 @@ PORT_TRIES = 5
 """How many port pairs are tried when other programs, another hub for instance, take ports at the same moment."""
 
 
-class BlenderDockerSpawner(DockerFaults, HostPorts):
+class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
     """A container with Blender, its MCP server, JupyterLab and a desktop for each user."""
 
     hub_id = Unicode(
@@ -76,10 +77,6 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
         # DockerSpawner would use it on any network but "bridge"; a hub in a container on our network sets it.
         return False
 
-    @default("volumes")
-    def _volumes_default(self) -> Options:
-        return {"p2m-{username}": HOME}
-
     @default("notebook_dir")
     def _notebook_dir_default(self) -> str:
         return HOME
@@ -115,7 +112,12 @@ class BlenderDockerSpawner(DockerFaults, HostPorts):
     def _create_kwargs(self, extra: Options) -> Options:
         """Labels, by which operators and ``make down`` find the containers, and the published port."""
         kwargs: Options = {
-            "labels": {"p2m.hub": self.hub_id, "p2m.user": self.user.name, "p2m.server": self.name},
+            "labels": {
+                "p2m.hub": self.hub_id,
+                "p2m.user": self.user.name,
+                "p2m.server": self.name,
+                **self.upkeep_labels,
+            },
         }
         if self.publish_mcp:
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}

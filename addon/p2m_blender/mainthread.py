@@ -62,10 +62,15 @@ class MainThread:
 
     Attributes:
         file: Path of the open .blend file, None while it has none; written by the main thread.
+        rendering: Whether Blender renders or bakes for the person at its window; written by the main thread.
+        tcp_command_at: When the latest command came by TCP, in seconds since the epoch, None before; written by the
+            I/O thread.
     """
 
     def __init__(self) -> None:
         self.file: str | None = None
+        self.rendering = False
+        self.tcp_command_at: float | None = None
         self._lock = threading.Lock()
         self._lanes: dict[Hashable, deque[Job]] = {}
         self._arrivals: queue.SimpleQueue[None] = queue.SimpleQueue()

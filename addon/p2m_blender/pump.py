@@ -32,6 +32,9 @@ GRACE_S = 2.0
 IDLE_S = 0.25
 """Longest time that a Blender without a window waits for a command before it does something else."""
 
+LONG_JOBS = ("RENDER", "OBJECT_BAKE")
+"""Blender's names of its background work that a person waits for."""
+
 _server: BlenderServer | None = None
 _headless = False
 _ends_at: float | None = None
@@ -103,6 +106,7 @@ def _turn(wait_s: float) -> None:
     try:
         session.begin()
         main_thread.file = bpy.data.filepath or None
+        main_thread.rendering = any(bpy.app.is_job_running(kind) for kind in LONG_JOBS)
         session.visit(main_thread.run_pending(wait_s=wait_s))
         if _ends_at is not None and time.monotonic() > _ends_at:
             _end()

@@ -364,6 +364,8 @@ class BlenderServer:
         if found.off_main:
             return self._access.refusal(found, request.mode) or found.run(request.params)
         call = self._note_call(found, request.client or self._peers.get(lane) or "a program")
+        if lane in self._peers:
+            self._main.tcp_command_at = call.at
         began = time.monotonic()
         outcome: Outcome | None = None
         try:

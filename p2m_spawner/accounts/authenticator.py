@@ -198,8 +198,11 @@ class AccountsAuthenticator(Authenticator):
         Nobody can sign up with it either (see `Accounts.retire`); an administrator can give it a password again.
 
         Raises:
-            tornado.web.HTTPError: 503 without a database; JupyterHub then keeps the user.
+            tornado.web.HTTPError: JupyterHub then keeps the user: 400 while a server starts or takes long to stop; 503
+                without a database.
         """
+        if user.active:
+            raise web.HTTPError(400, f"A server of {user.name} is starting or stopping. Try again in a moment.")
         super().delete_user(user)
         with handlers.refusals_as_http():
             await self.accounts.retire(user.name)
@@ -211,5 +214,5 @@ class AccountsAuthenticator(Authenticator):
             (r"/signup", handlers.SignupHandler),
             (r"/change-password", handlers.ChangePasswordHandler),
             (r"/accounts", handlers.AccountsAdminHandler),
-            (r"/api/users/([^/]+)", handlers.FixedNameUserAPIHandler),
+            (r"/api/users/([^/]+)", handlers.AccountUserAPIHandler),
         ]

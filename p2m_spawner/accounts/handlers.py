@@ -4,6 +4,7 @@ A page's GET only shows; every change is a POST with JupyterHub's XSRF token. A 
 sentence, a 4xx status (503 without database), the name that was typed and never a password.
 """
 
+import asyncio
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -290,12 +291,12 @@ class AccountsAdminHandler(PageHandler):
         return {"temporary_for": name, "temporary_password": password}
 
 
-class FixedNameUserAPIHandler(UserAPIHandler):
-    """JupyterHub's user API without renaming: account, volume and agents' addresses belong to the name."""
+class AccountUserAPIHandler(UserAPIHandler):
+    """JupyterHub's user API: without renaming, and deletion ends named servers too."""
 
     @needs_scope("admin:users")
     async def patch(self, user_name: str) -> None:
-        """Change a user, but not their name.
+        """Change a user, but not their name: account, volume and agents' addresses belong to it.
 
         Raises:
             tornado.web.HTTPError: 400 for a new name.
@@ -304,6 +305,18 @@ class FixedNameUserAPIHandler(UserAPIHandler):
         if isinstance(data, dict) and data.get("name", user_name) != user_name:
             raise web.HTTPError(400, "Users cannot be renamed: their account and their files belong to the name.")
         await super().patch(user_name)
+
+    @needs_scope("delete:users")
+    async def delete(self, user_name: str) -> None:
+        """Stop all servers of a user, then delete the user.
+
+        JupyterHub 6.1 stops the default server only, and fails half way when another one runs.
+        """
+        user = self.find_user(user_name)
+        if user is not None and user.name != self.current_user.name:
+            named = [name for name, spawner in user.spawners.items() if name and spawner.ready]
+            await asyncio.gather(*(self.stop_single_user(user, name) for name in named))
+        await super().delete(user_name)
 
 
 def end_sessions(handler: BaseHandler, user: Any, keep: str | None = None) -> None:

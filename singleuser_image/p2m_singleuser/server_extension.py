@@ -6,19 +6,15 @@ import os
 import re
 from typing import Any
 
-from jupyter_server._tz import utcnow
 from jupyter_server.utils import url_path_join
-from tornado.ioloop import PeriodicCallback
 
 from p2m_singleuser import desktop
+from p2m_singleuser.activity import ignore_pages_left_open, keep_alive_while_at_work
 from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderLink, runtime_dir
 from p2m_singleuser.mcp_relay import McpRelayHandler
 from p2m_singleuser.restart_page import RestartHandler
 from p2m_singleuser.status import StatusHandler, StatusProbe
-
-RENDERS_LOOKED_AT_MS = 15_000.0
-"""Milliseconds between two looks at whether something renders."""
 
 
 def _jupyter_server_extension_points() -> list[dict[str, str]]:
@@ -29,6 +25,7 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
     """Add our routes to a `jupyter_server.serverapp.ServerApp` that is starting."""
     web_app = server_app.web_app
     runtime = runtime_dir()
+    link = BlenderLink(runtime / "blender.sock")
     headless = os.environ.get("P2M_BLENDER_MODE") == "headless"
 
     def url(*parts: str) -> str:
@@ -36,25 +33,11 @@ def _load_jupyter_server_extension(server_app: Any) -> None:
 
     routes = [
         (url("status"), StatusHandler, {"probe": StatusProbe(runtime, headless)}),
-        (url("restart-blender"), RestartHandler, {"link": BlenderLink(runtime / "blender.sock")}),
+        (url("restart-blender"), RestartHandler, {"link": link}),
         (url("mcp"), McpRelayHandler, {"socket_path": runtime / "mcp.sock"}),
     ]
     web_app.add_handlers(".*$", routes)
     desktop.install(web_app)
-    keep_alive_while_rendering(web_app.settings, JobStore())
+    ignore_pages_left_open()
+    keep_alive_while_at_work(web_app.settings, JobStore(), link)
     server_app.log.info("p2m: status and MCP routes installed; sockets are expected in %s", runtime)
-
-
-def keep_alive_while_rendering(settings: dict[str, Any], store: JobStore) -> PeriodicCallback:
-    """Let a running render count as use of the server, so that nobody stops it as idle.
-
-    Jupyter's `last_activity`, which it reports to the hub, is the newest of all ``*_last_activity`` settings.
-    """
-
-    def look() -> None:
-        if store.is_worked_on():
-            settings["p2m_render_last_activity"] = utcnow()
-
-    callback = PeriodicCallback(look, RENDERS_LOOKED_AT_MS)
-    callback.start()
-    return callback

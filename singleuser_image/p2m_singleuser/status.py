@@ -20,6 +20,7 @@ from tornado import web
 
 from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable, exits_of
+from p2m_singleuser.memory import memory
 
 PROBE_S = 0.75
 """Seconds each of the probes may take."""
@@ -60,7 +61,15 @@ class StatusProbe:
         blender, mcp = await asyncio.gather(self._blender(), self._mcp())
         ui = {"state": self._ui()}
         ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] != "down"
-        return {"ready": ready, "blender": blender, "mcp": mcp, "ui": ui, "jobs": self._jobs()}
+        used = memory()
+        return {
+            "ready": ready,
+            "blender": blender,
+            "mcp": mcp,
+            "ui": ui,
+            "jobs": self._jobs(),
+            "memory": {"used_bytes": used.used, "limit_bytes": used.limit},
+        }
 
     def _jobs(self) -> list[dict[str, Any]]:
         """Return the renders that wait or run, the oldest first."""

@@ -7,20 +7,10 @@ from pathlib import Path
 import pytest
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
+from tests.support.browser import CHROMIUM
 from tests.support.hub import Hub, Person
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
-
-CHROMIUM = {
-    "executable_path": "/usr/bin/chromium",
-    "args": [
-        "--no-sandbox",
-        "--disable-gpu",
-        "--disable-background-networking",
-        "--disable-component-update",
-        "--disable-sync",
-    ],
-}
 
 
 @pytest.fixture(scope="session")

@@ -449,6 +449,15 @@ def test_thirty_two_clients_at_once_are_served_evenly(blender):
     assert any(share_of_the_first(blender) > 0.5 for _ in range(3)), "somebody was done long before the others"
 
 
+def test_the_time_of_a_command_by_tcp_is_kept_and_of_no_other(blender):
+    assert blender.unix().call("echo")["status"] == "success"
+    assert blender.main.tcp_command_at is None
+    assert blender.tcp().call("status")["status"] == "success"
+    assert blender.main.tcp_command_at is None, "a question whether it is busy is no work"
+    assert blender.tcp().call("echo")["status"] == "success"
+    assert time.time() - blender.main.tcp_command_at < 60
+
+
 def test_who_calls_and_how_it_ended_is_kept(blender):
     unix = blender.unix()
     unix.call("echo", id=1, client="Claude")

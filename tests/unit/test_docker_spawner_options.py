@@ -89,7 +89,13 @@ def test_hooks_find_the_operators_options_and_change_them():
 async def test_labels_name_hub_and_user_beside_the_operators():
     made = spawner(hub_id="class-3b", extra_create_kwargs={"labels": {"room": "12"}})
     kwargs = made._create_kwargs(await made._value_of(made.extra_create_kwargs))
-    assert kwargs["labels"] == {"p2m.hub": "class-3b", "p2m.user": "ada", "p2m.server": "", "room": "12"}
+    assert kwargs["labels"] == {
+        "p2m.hub": "class-3b",
+        "p2m.user": "ada",
+        "p2m.server": "",
+        "p2m.image-setting": "p2m/blender-singleuser:latest",
+        "room": "12",
+    }
 
 
 class BusyEngine:

@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from traitlets.config import Config
 
-from hub_config import accounts, pages, spawner, state
+from hub_config import accounts, culling, lifecycle, monitoring, pages, prepull, spawner, state
 from hub_config.settings import Settings
 
 
@@ -80,6 +80,76 @@ def test_the_spawner_is_named_by_its_entry_point_and_containers_outlive_the_hub(
     assert c.BlenderDockerSpawner.hub_id == str(given.state_dir)
     assert (c.BlenderDockerSpawner.mem_limit, c.BlenderDockerSpawner.cpu_limit) == ("2G", 1.5)
     assert c.BlenderDockerSpawner.publish_mcp is True
+
+
+def test_the_culler_may_see_and_stop_servers_and_nothing_else(tmp_path):
+    c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT="7200"))
+    (service,) = c.JupyterHub.services.get_value([])
+    (role,) = c.JupyterHub.load_roles.get_value([])
+    assert service["command"][3:] == ["--timeout=7200", "--max-age=0", "--cull-every=600"]
+    assert "admin" not in service
+    assert role["scopes"] == ["list:users", "read:users:activity", "read:servers", "delete:servers"]
+    assert role["services"] == [service["name"]]
+
+
+@pytest.mark.parametrize(
+    ("idle", "age", "arguments"),
+    [
+        ("0", "3600", ["--timeout=31536000", "--max-age=3600", "--cull-every=600"]),
+        ("40", "0", ["--timeout=40", "--max-age=0", "--cull-every=10"]),
+        ("7200", "60", ["--timeout=7200", "--max-age=60", "--cull-every=15"]),
+    ],
+)
+def test_the_culler_comes_round_several_times_within_the_shortest_limit(tmp_path, idle, age, arguments):
+    c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT=idle, P2M_MAX_AGE=age))
+    assert c.JupyterHub.services.get_value([])[0]["command"][3:] == arguments
+
+
+def test_without_limits_there_is_no_culler(tmp_path):
+    c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT="0"))
+    assert "services" not in c.JupyterHub
+
+
+def test_servers_report_their_use_several_times_within_a_short_limit(tmp_path):
+    def interval(limit: str) -> str:
+        c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT=limit))
+        return c.BlenderDockerSpawner.environment.get_value({})["JUPYTERHUB_ACTIVITY_INTERVAL"]
+
+    assert (interval("40"), interval("7200")) == ("10", "300")
+
+
+def test_lifecycle_settings_are_off_unless_asked_for(tmp_path):
+    c = configured(lifecycle, settings(tmp_path))
+    assert (c.JupyterHub.allow_named_servers, c.JupyterHub.shutdown_on_logout) == (False, False)
+    assert c.BlenderDockerSpawner.delete_home is False
+    c = configured(lifecycle, settings(tmp_path, P2M_NAMED_SERVERS="2", P2M_STOP_ON_LOGOUT="1", P2M_DELETE_HOMES="1"))
+    assert (c.JupyterHub.allow_named_servers, c.JupyterHub.named_server_limit_per_user) == (True, 2)
+    assert c.JupyterHub.shutdown_on_logout is True
+    assert c.BlenderDockerSpawner.delete_home is True
+
+
+def test_prometheus_reads_metrics_only_by_a_token_that_stays(tmp_path):
+    given = settings(tmp_path)
+    (service,) = configured(monitoring, given).JupyterHub.services.get_value([])
+    c = configured(monitoring, given)
+    assert c.JupyterHub.services.get_value([]) == [service]
+    assert given.metrics_token_file.read_text().strip() == service["api_token"]
+    assert stat.S_IMODE(given.metrics_token_file.stat().st_mode) == 0o600
+    assert c.JupyterHub.load_roles.get_value([])[0]["scopes"] == ["read:metrics"]
+
+
+def test_a_pull_that_fails_leaves_a_sentence_and_the_image_that_is_there(monkeypatch, caplog):
+    class Registry:
+        def __init__(self, **_):
+            pass
+
+        def pull(self, repository, tag):
+            raise prepull.docker.errors.APIError(f"no route to {repository} {tag}")
+
+    monkeypatch.setattr(prepull.docker, "APIClient", Registry)
+    prepull.pull("registry.example:5000/blender")
+    assert "Image registry.example:5000/blender could not be pulled" in caplog.text
+    assert "no route to registry.example:5000/blender latest" in caplog.text
 
 
 def test_profiles_and_modes_are_the_spawners(tmp_path):

@@ -27,7 +27,6 @@ from mcp.client.streamable_http import streamable_http_client
 from p2m_singleuser.jobs import Job, JobStore, Process, Request
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.modes import narrowest, why_no_change
-from p2m_singleuser.server_extension import keep_alive_while_rendering
 from p2m_singleuser.status import StatusProbe, is_listening
 from tests.support.ports import free_port
 from tests.unit.singleuser_fakes import NUM_TOOLS, FakeBlender, serving_mcp
@@ -449,20 +448,6 @@ async def test_status_lists_the_renders_that_wait_or_run(tmp_path: Path, monkeyp
     ]
 
 
-async def test_a_render_at_work_counts_as_use_of_the_server(tmp_path: Path) -> None:
-    settings: dict[str, Any] = {}
-    store = JobStore(tmp_path)
-    looking = keep_alive_while_rendering(settings, store)
-    try:
-        looking.callback()
-        assert settings == {}
-        with store.queue_lock():
-            looking.callback()
-        assert settings["p2m_render_last_activity"].tzinfo is not None
-    finally:
-        looking.stop()
-
-
 # --- what passes through it -------------------------------------------------------------------------------------------
 
 
@@ -595,6 +580,22 @@ async def test_calls_count_as_activity_and_status_polls_do_not(
     assert await last_activity() == before
     async with connected(singleuser, "auto") as client:
         await client.list_tools()
+    assert await last_activity() > before
+
+
+async def test_who_changes_something_in_jupyter_uses_the_server_and_a_page_that_asks_does_not(
+    singleuser: Jupyter, http_client: httpx2.AsyncClient
+) -> None:
+    async def last_activity() -> str:
+        reply = await http_client.get(f"{singleuser.url}api/status", headers=bearer(ADAS))
+        return str(reply.json()["last_activity"])
+
+    before = await last_activity()
+    for polled in ("api/kernels", "api/sessions", "api/contents/?content=1"):
+        assert (await http_client.get(f"{singleuser.url}{polled}", headers=bearer(ADAS))).status_code == 200
+    assert await last_activity() == before
+    made = await http_client.post(f"{singleuser.url}api/contents/", headers=bearer(ADAS), json={"type": "directory"})
+    assert made.status_code == 201, made.text
     assert await last_activity() > before
 
 

@@ -37,10 +37,11 @@ def get_status() -> dict[str, Any]:
         ``state`` ("ready" or "busy"), ``busy_since`` (ISO 8601, UTC; null when ready), ``busy_with`` (a command's name
         or a few words; null when ready), ``overdue`` (whether that is a command beyond its deadline which cannot be
         interrupted), ``version`` (of Blender), ``pid``, ``file`` (path of the open file; null when it has none),
-        ``window`` (whether there is one), ``mode`` ("full", "no-code" or "read-only"), ``paused`` (whether a person
-        has paused agents), ``session`` (``state``: "ok", "backing off", "failed" or "off"; ``saved_at``: ISO 8601, UTC,
-        null when it never was; ``reason``: a sentence, null when all is well; ``notice``: what the start resumed, or
-        null).
+        ``rendering`` (whether Blender renders or bakes in its own window), ``tcp_command_at`` (when the latest command
+        came by TCP, in seconds since the epoch; null before), ``window`` (whether there is one), ``mode`` ("full",
+        "no-code" or "read-only"), ``paused`` (whether a person has paused agents), ``session`` (``state``: "ok",
+        "backing off", "failed" or "off"; ``saved_at``: ISO 8601, UTC, null when it never was; ``reason``: a sentence,
+        null when all is well; ``notice``: what the start resumed, or null).
     """
     activity = main_thread.activity()
     return {
@@ -51,6 +52,8 @@ def get_status() -> dict[str, Any]:
         "version": _BLENDER_VERSION.split()[0],
         "pid": os.getpid(),
         "file": main_thread.file,
+        "rendering": main_thread.rendering,
+        "tcp_command_at": main_thread.tcp_command_at,
         "window": not _BACKGROUND,
         "mode": access.mode,
         "paused": access.paused,

@@ -67,6 +67,7 @@ function render() {
     part("open-blender").classList.toggle("p2m-card-off", running && view.blender.ui?.state === "off");
   }
   panel.setRunning(running);
+  if (!running) part("newer-image")?.remove(); // the next start has it
 }
 
 function setText(element, text) {
