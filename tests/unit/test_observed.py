@@ -61,7 +61,7 @@ class Observed(ObservedBlenderMixin, NoEngine):
 
 @pytest.fixture
 def spawner():
-    made = Observed(user=SimpleNamespace(name="ada", id=1, url="/user/ada/"))
+    made = Observed(user=SimpleNamespace(name="ada", id=1, url="/user/ada/", groups=[], admin=False))
     yield made
     made.clear_state()
 
