@@ -17,7 +17,7 @@ TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN="  # noqa: S105
 """How the line of a container's environment begins that has the server's hub token."""
 
 
-class DockerUpkeep(HomesMixin, ObservedBlenderMixin):  # type: ignore[misc]  # the log of the second is meant
+class DockerUpkeep(HomesMixin, ObservedBlenderMixin):
     """Stands in front of DockerSpawner."""
 
     docker: Any  # these of DockerSpawner

@@ -1,12 +1,20 @@
 """What becomes of a home when its user, or its named server, goes for good; whatever engine keeps it."""
 
+from typing import TYPE_CHECKING
+
 from jupyterhub.utils import maybe_future
 from tornado import web
 from traitlets import Bool
 from traitlets.config import LoggingConfigurable
 
+if TYPE_CHECKING:
+    from jupyterhub.spawner import Spawner as _BeforeSpawner
+else:
+    # JupyterHub refuses a subclass of Spawner that has no start, poll and stop.
+    _BeforeSpawner = LoggingConfigurable
 
-class HomesMixin(LoggingConfigurable):
+
+class HomesMixin(_BeforeSpawner):
     """Keeps homes, or removes them with whom they belonged to. Stands in front of JupyterHub's `Spawner`."""
 
     delete_home = Bool(
@@ -25,7 +33,7 @@ class HomesMixin(LoggingConfigurable):
 
     async def delete_forever(self) -> None:
         """Called by JupyterHub when the user or the named server is deleted, after the server has stopped."""
-        await maybe_future(super().delete_forever())  # type: ignore[misc]
+        await maybe_future(super().delete_forever())
         if self.delete_home:
             await self.remove_home()
 
