@@ -234,7 +234,7 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
             except APIError as error:
                 if not tries_left or not self.ports or not port_was_taken(error):
                     raise
-                self.log.warning("%s: trying other ports: %s", self._log_name, error)
+                self.log.warning("Trying other ports: %s", error)
             await self.docker("remove_container", self.object_id, force=True)
             self.object_id = ""
             self.allocate_ports(refused=await self.engine.run(published_ports))

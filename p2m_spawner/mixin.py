@@ -136,7 +136,7 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
             stage: Which stage that is.
             message: What is being done, for the user.
         """
-        self.log.info("%s: %s", self._log_name, message)
+        self.log.info("%s", message)
         self._stages.append({"progress": percent, "stage": stage, "message": message})
         self._stage_added.set()
 
@@ -204,7 +204,7 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         except EngineSilent as error:
             if not (self._has_been_ready or self._check_pending):
                 return "it did not start"  # what is left of it is swept once the engine answers
-            self.log.warning("%s: kept, because it is not known how it is: %s", self._log_name, error.log_message)
+            self.log.warning("Kept, because it is not known how it is: %s", error.log_message)
             return None
         if status is not None:
             async with self._dying:  # polled by the clock and by the engine's event at the same time
@@ -256,7 +256,7 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         ending = replace(ending, interrupted=not self._has_been_ready)
         self._has_been_ready = False
         ENDINGS.record(self.user.name, self.name, ending)
-        self.log.error("%s: server died: %s", self._log_name, ending.log_message)
+        self.log.error("Server died: %s", ending.log_message)
         await self._discard()
 
     async def _discard(self) -> None:
@@ -267,7 +267,7 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         except Exception as error:
             if not self.engine_is_silent(error):
                 raise
-            self.log.warning("%s: not removed, the engine does not answer: %s", self._log_name, error)
+            self.log.warning("Not removed, the engine does not answer: %s", error)
             self.request_sweep()
         self.api_token = token  # JupyterHub deletes it next
 

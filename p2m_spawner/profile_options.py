@@ -243,7 +243,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
             try:
                 self._use(Profile.model_validate(state["profile"]))
             except ValidationError as error:  # of another version of p2m-spawner
-                self.log.warning("%s: the profile of the running server is not known: %s", self._log_name, error)
+                self.log.warning("The profile of the running server is not known: %s", error)
 
     def clear_state(self) -> None:
         """Forget the server's profile."""

@@ -130,5 +130,5 @@ def test_a_container_killed_by_hand_is_noticed_and_starts_again(person: Person, 
     person.container().kill()
     # The hub polls every 30 s; asking for the server makes it look at once.
     wait_for(lambda: not person.api("GET", f"users/{person.name}").json()["servers"], 60, "hub notices", interval=1)
-    wait_for(lambda: "server died" in hub.output(), 10, "the operator's text in the hub's log")
+    wait_for(lambda: "Server died" in hub.output(), 10, "the operator's text in the hub's log")
     person.start_server()
