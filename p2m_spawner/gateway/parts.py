@@ -1,0 +1,78 @@
+"""The parts of a running gateway, made once from its settings and given to every route."""
+
+from contextlib import AsyncExitStack
+from dataclasses import dataclass
+from pathlib import Path
+from types import TracebackType
+from typing import Self
+
+from p2m_spawner.gateway.addresses import Addresses
+from p2m_spawner.gateway.callers import Callers
+from p2m_spawner.gateway.grants import Grants
+from p2m_spawner.gateway.keys import KeyRing
+from p2m_spawner.gateway.metrics import Metrics
+from p2m_spawner.gateway.servers import Servers
+from p2m_spawner.gateway.settings import GatewaySettings
+from p2m_spawner.gateway.store import GrantStore
+from p2m_spawner.hub_client import HubClient
+
+KEY_FILE = "gateway-keys.json"
+"""Name of the key file in the state folder."""
+
+
+@dataclass(frozen=True)
+class Gateway:
+    """What routes work with. An asynchronous context manager that closes it all.
+
+    Attributes:
+        settings: What the environment says.
+        hub: The hub, asked with the gateway's own token.
+        grants: Sign-ins and tokens.
+        callers: Who calls.
+        servers: Users' servers.
+        addresses: URLs for answers.
+        metrics: What is counted.
+    """
+
+    settings: GatewaySettings
+    hub: HubClient
+    grants: Grants
+    callers: Callers
+    servers: Servers
+    addresses: Addresses
+    metrics: Metrics
+
+    @classmethod
+    def from_settings(cls, settings: GatewaySettings) -> Self:
+        """Make all parts; nothing is connected yet.
+
+        Raises:
+            sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ImportError: The database's URL is unusable.
+        """
+        hub = HubClient(settings.hub_api_url, settings.hub_token)
+        grants = Grants(GrantStore(settings.db_url), key_ring(settings.state_dir))
+        return cls(
+            settings=settings,
+            hub=hub,
+            grants=grants,
+            callers=Callers(hub, grants),
+            servers=Servers(hub, settings.hub_token),
+            addresses=Addresses(settings),
+            metrics=Metrics(),
+        )
+
+    async def __aenter__(self) -> Self:
+        return self
+
+    async def __aexit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
+    ) -> None:
+        async with AsyncExitStack() as stack:
+            stack.callback(self.grants.close)
+            await stack.enter_async_context(self.hub)
+            await stack.enter_async_context(self.servers)
+
+
+def key_ring(state_dir: Path) -> KeyRing:
+    """The keys of the gateway with this state folder."""
+    return KeyRing(state_dir / KEY_FILE)
