@@ -253,9 +253,10 @@ def hub_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[byte
 
 
 def hub_answers(settings: Settings) -> bool:
-    """Whether the hub answers itself, and then through its proxy, which would log an early question as an error."""
-    gateway = network_gateway(settings.network)
-    return all(answers(f"{url}/hub/health") for url in (f"http://{gateway}:{settings.hub_port}", settings.public_url))
+    """Whether the hub answers itself, then the gateway, then the hub's proxy, which logs early questions as errors."""
+    hub = f"http://{network_gateway(settings.network)}:{settings.hub_port}/hub/health"
+    gateway = f"http://127.0.0.1:{settings.gateway_port}/services/p2m/health"
+    return all(answers(url) for url in (hub, gateway, f"{settings.local_url}/hub/health"))
 
 
 def answers(url: str) -> bool:

@@ -27,37 +27,33 @@ SCOPES = {
 def configure(c: Any, settings: Settings) -> None:
     """Run the gateway with its own role, and let everybody reach it."""
     url = f"http://127.0.0.1:{settings.gateway_port}"
-    c.JupyterHub.services = [
-        {
-            "name": NAME,
-            "display": False,  # the hub's pages link to it where it belongs
-            "url": url,
-            "command": [sys.executable, "-m", "p2m_spawner.gateway"],
-            "environment": {
-                "P2M_STATE": str(settings.state_dir),
-                "P2M_PUBLIC_URL": settings.given_public_url or "",
-                "PYTHONUNBUFFERED": "1",
-            },
-            "oauth_no_confirm": True,  # it is part of the hub: its pages sign people in without a question
-        }
-    ]
-    c.JupyterHub.custom_scopes = {accounts_api.SCOPE: accounts_api.SCOPE_DEFINITION}
-    c.JupyterHub.load_roles = [
-        {
-            "name": "p2m-gateway",
-            "description": "What the gateway may do",
-            "scopes": list(SCOPES),
-            "services": [NAME],
+    service = {
+        "name": NAME,
+        "display": False,  # the hub's pages link to it where it belongs
+        "url": url,
+        "command": [sys.executable, "-m", "p2m_spawner.gateway"],
+        "environment": {
+            "P2M_STATE": str(settings.state_dir),
+            "P2M_PUBLIC_URL": settings.given_public_url or "",
+            "PYTHONUNBUFFERED": "1",
         },
-        {
-            "name": "user",
-            "description": "Standard user privileges, and the gateway's pages",
-            "scopes": ["self", f"access:services!service={NAME}"],
-        },
-    ]
+        "oauth_no_confirm": True,  # it is part of the hub: its pages sign people in without a question
+    }
+    its_role = {
+        "name": "p2m-gateway",
+        "description": "What the gateway may do",
+        "scopes": list(SCOPES),
+        "services": [NAME],
+    }
+    everybodys_role = {
+        "name": "user",
+        "description": "Standard user privileges, and the gateway's pages",
+        "scopes": ["self", f"access:services!service={NAME}"],
+    }
+    c.JupyterHub.services.append(service)
+    c.JupyterHub.load_roles.extend([its_role, everybodys_role])
+    c.JupyterHub.custom_scopes.update({accounts_api.SCOPE: accounts_api.SCOPE_DEFINITION})
     c.JupyterHub.extra_handlers.extend(server_api.HANDLERS)
     # OAuth's metadata has to be at these addresses outside the service's own path (RFC 8414, RFC 9728).
-    c.Proxy.extra_routes = {
-        f"/.well-known/oauth-authorization-server/services/{NAME}/": url,
-        f"/.well-known/oauth-protected-resource/services/{NAME}/": url,
-    }
+    metadata = ("oauth-authorization-server", "oauth-protected-resource")
+    c.Proxy.extra_routes.update({f"/.well-known/{kind}/services/{NAME}/": url for kind in metadata})

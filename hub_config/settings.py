@@ -130,9 +130,12 @@ class Settings:
 
     @property
     def public_url(self) -> str:
-        """Where people, or at least somebody on this machine, open the hub, without a last slash."""
-        if self.given_public_url:
-            return self.given_public_url
+        """Where people open the hub, as far as is known, without a last slash."""
+        return self.given_public_url or self.local_url
+
+    @property
+    def local_url(self) -> str:
+        """Where somebody on this machine opens the hub, without a last slash."""
         everywhere = ipaddress.ip_address(self.bind).is_unspecified
         return f"http://127.0.0.1:{self.port}" if everywhere else self.bind_url
 

@@ -19,7 +19,7 @@ from p2m_spawner.gateway.tokens import Audience, BadToken, Mode
 from p2m_spawner.hub_client import HubClient, HubUser, TokenOwner
 
 KNOWN_FOR = 10.0
-"""Seconds for which an answer of the hub is kept: a deleted user's or revoked token's last seconds."""
+"""Seconds for which an answer of the hub is good where not a fresh one is asked for: a revoked token's last seconds."""
 
 MOST_KNOWN = 2000
 """Answers of the hub that are kept at most."""
@@ -72,7 +72,12 @@ class Callers:
         self._users: Recent[HubUser] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
 
     async def identify(
-        self, authorization: str | None, audiences: Collection[Audience], challenge: str = REALM
+        self,
+        authorization: str | None,
+        audiences: Collection[Audience],
+        *,
+        challenge: str = REALM,
+        fresh: bool = False,
     ) -> Caller:
         """Who sends an Authorization header.
 
@@ -80,9 +85,11 @@ class Callers:
             authorization: The header's value.
             audiences: Which JWTs are good here. Hub tokens always are.
             challenge: Start of the ``WWW-Authenticate`` header of a refusal.
+            fresh: Whether the hub is asked again although it was asked just now. Where calls follow each other fast,
+                as at the MCP address, a deleted user or revoked hub token works for up to `KNOWN_FOR` more seconds.
 
         Raises:
-            Refusal: 401, or 403 for a hub token that does not open its owner's server.
+            Refusal: 401.
             HubAway, HubRefused, StoreAway: It cannot be told now.
         """
         match = _BEARER.fullmatch(authorization or "")
@@ -94,25 +101,25 @@ class Callers:
             )
         try:
             if tokens.looks_like_jwt(match[1]):
-                return await self._by_jwt(match[1], audiences)
-            return await self._by_hub_token(match[1])
+                return await self._by_jwt(match[1], audiences, fresh)
+            return await self._by_hub_token(match[1], fresh)
         except BadToken as error:
             raise unauthenticated(str(error), challenge=challenge) from error
 
-    async def user(self, name: str) -> HubUser | None:
-        """A user, as the hub knew them at most `KNOWN_FOR` seconds ago; None when there is none.
+    async def user(self, name: str, *, fresh: bool = False) -> HubUser | None:
+        """A user, as the hub knows them or knew them at most `KNOWN_FOR` seconds ago; None when there is none.
 
         Raises:
             HubAway, HubRefused: It cannot be told now.
         """
-        user = self._users.get(name)
+        user = None if fresh else self._users.get(name)
         if user is None:
             user = await self._hub.user(name)
             if user is not None:
                 self._users.put(name, user)
         return user
 
-    async def user_since(self, name: str, since: datetime) -> HubUser:
+    async def user_since(self, name: str, since: datetime, *, fresh: bool = False) -> HubUser:
         """The user to whom something was given at a time; all their grants end when they are no longer there.
 
         Somebody new may have got the name of a deleted user.
@@ -121,7 +128,7 @@ class Callers:
             BadToken: The hub has deleted them since.
             HubAway, HubRefused, StoreAway: It cannot be told now.
         """
-        user = await self.user(name)
+        user = await self.user(name, fresh=fresh)
         if user is None or (user.created is not None and since < user.created):
             await self._grants.revoke_user(name)
             raise BadToken("The user of this token is no longer at this hub.")
@@ -131,9 +138,9 @@ class Callers:
         """Ask the hub anew when a hub token comes the next time."""
         self._owners.drop(_digest(token))
 
-    async def _by_jwt(self, token: str, audiences: Collection[Audience]) -> Caller:
+    async def _by_jwt(self, token: str, audiences: Collection[Audience], fresh: bool) -> Caller:
         claims = await self._grants.verify(token, audiences)
-        user = await self.user_since(claims.user, datetime.fromtimestamp(claims.issued, UTC))
+        user = await self.user_since(claims.user, datetime.fromtimestamp(claims.issued, UTC), fresh=fresh)
         admin = user.admin and claims.audience is Audience.REST
         return Caller(
             name=user.name,
@@ -145,8 +152,8 @@ class Callers:
             grant=claims.grant,
         )
 
-    async def _by_hub_token(self, token: str) -> Caller:
-        owner = self._owners.get(_digest(token))
+    async def _by_hub_token(self, token: str, fresh: bool) -> Caller:
+        owner = None if fresh else self._owners.get(_digest(token))
         if owner is None:
             owner = await self._hub.owner_of(token)
             if owner is None:

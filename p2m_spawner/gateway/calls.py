@@ -115,7 +115,8 @@ class Call:
     async def _answer(self, gateway: Gateway, request: Request) -> Response:
         caller = None
         if self.who != "anybody":
-            caller = await gateway.callers.identify(request.headers.get("authorization"), [Audience.REST])
+            given = request.headers.get("authorization")
+            caller = await gateway.callers.identify(given, [Audience.REST], fresh=True)
             if self.who == "user":
                 need_blender(caller)
             elif self.who == "admin":

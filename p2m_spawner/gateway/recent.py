@@ -26,7 +26,7 @@ class Recent(Generic[T]):
         return len(self._kept)
 
     def get(self, key: str) -> T | None:
-        """The entry, None when there is none or it is too old."""
+        """The entry, None when there is none or it has grown too old."""
         since, value = self._kept.get(key, (float("-inf"), None))
         return value if self._clock() - since <= self._seconds else None
 

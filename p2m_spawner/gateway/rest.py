@@ -121,7 +121,7 @@ async def refresh(asked: Asked) -> Result:
     """Exchange a refresh token for new tokens."""
     try:
         pair = await asked.gateway.grants.refresh(asked.body.refresh_token)
-        await asked.gateway.callers.user_since(pair.grant.user, pair.grant.created)
+        await asked.gateway.callers.user_since(pair.grant.user, pair.grant.created, fresh=True)
     except BadToken as error:
         raise unauthenticated(str(error)) from error
     return 200, Tokens(**_tokens(pair))
