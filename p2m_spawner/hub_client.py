@@ -17,8 +17,12 @@ import httpx2
 RETRY_AFTER = 5
 """Seconds after which a hub that is away is worth another try; a restart takes about that long."""
 
-TIMEOUT = httpx2.Timeout(15.0, connect=3.0)
-"""Of one request. The hub answers a request for a server after at most 10 s (its ``slow_spawn_timeout``)."""
+TIMEOUT = httpx2.Timeout(5.0, connect=3.0)
+"""Of one request."""
+
+SLOW_TIMEOUT = httpx2.Timeout(30.0, connect=3.0)
+"""Of a start or stop, which the hub answers after at most 10 s (``slow_spawn_timeout``, ``slow_stop_timeout``), and of
+a password, which may wait for the hashes of others."""
 
 PROGRESS_SILENCE = 30.0
 """Seconds without a byte after which a progress stream counts as broken. The hub sends an empty line each 8 s."""
@@ -252,11 +256,12 @@ class HubClient:
         Raises:
             HubRefused: It runs already or is stopping (400), it failed at once, or too many are starting (429).
         """
-        return (await self._request("POST", _path("users", name, "server"), json={})).status_code == 201
+        answer = await self._request("POST", _path("users", name, "server"), json={}, timeout=SLOW_TIMEOUT)
+        return answer.status_code == 201
 
     async def stop_server(self, name: str) -> None:
         """Ask for the end of somebody's default server; returns before it has ended. Needs ``delete:servers``."""
-        await self._request("DELETE", _path("users", name, "server"))
+        await self._request("DELETE", _path("users", name, "server"), timeout=SLOW_TIMEOUT)
 
     async def server_place(self, name: str) -> ServerPlace:
         """Where somebody's default server is. Needs ``read:servers``."""
@@ -314,6 +319,7 @@ class HubClient:
             f"p2m/accounts/{what}",
             json={"username": name, "password": password},
             headers={"X-Forwarded-For": forwarded_for},
+            timeout=SLOW_TIMEOUT,
         )
         return dict(answer.json())
 

@@ -8,6 +8,7 @@ import asyncio
 import functools
 import hashlib
 import logging
+import re
 import secrets
 import time
 from collections.abc import Callable, Collection
@@ -37,6 +38,9 @@ KNOWN_FOR = 30.0
 
 MOST_KNOWN = 10_000
 """Grants remembered as good."""
+
+REFRESH_TOKEN = re.compile(r"[0-9a-f]{32}\.[A-Za-z0-9_-]{43}")
+"""Form of a refresh token."""
 
 P = ParamSpec("P")
 R = TypeVar("R")
@@ -129,10 +133,9 @@ class Grants:
 
     async def grant_of(self, refresh_token: str) -> Grant | None:
         """The grant that a refresh token names, good or not, used or not; None for an unknown one."""
-        grant_id, _, secret = refresh_token.partition(".")
-        if not secret or len(refresh_token) > tokens.LONGEST:
+        if not REFRESH_TOKEN.fullmatch(refresh_token):
             return None
-        return await self._database(self._store.find, grant_id)
+        return await self._database(self._store.find, refresh_token.partition(".")[0])
 
     async def verify(self, access_token: str, audiences: Collection[Audience]) -> Claims:
         """What an access token says, if it is good and its grant is.
@@ -201,4 +204,4 @@ def _new_refresh_token(grant_id: str) -> str:
 
 def _hash(token: str) -> str:
     """Hash of a refresh token: it is random and long, so a plain SHA-256 keeps it secret."""
-    return hashlib.sha256(token.encode("utf-8", "surrogatepass")).hexdigest()
+    return hashlib.sha256(token.encode()).hexdigest()

@@ -13,6 +13,7 @@ from p2m_spawner import urls
 from p2m_spawner.accounts.names import normalise
 from p2m_spawner.accounts.throttle import LeakyBuckets
 from p2m_spawner.gateway import api_page
+from p2m_spawner.gateway.callers import need_blender
 from p2m_spawner.gateway.calls import Answer, Asked, Call, Result
 from p2m_spawner.gateway.grants import TokenPair
 from p2m_spawner.gateway.mcp_probe import NoTools, count_tools
@@ -57,7 +58,7 @@ POLL_INTERVAL = 0.2
 ASKED_AT_ONCE = 20
 """Servers asked for their status at the same time."""
 
-LOGINS_PER_NAME = 100
+LOGINS_PER_NAME = 30
 LOGINS_PERIOD = 300.0
 """So many successful logins of one name in so many seconds; each keeps a row in the database. Failed ones are throttled
 by the hub."""
@@ -289,10 +290,10 @@ async def connect(asked: Asked) -> Result:
     """Wake a user's Blender if it sleeps, and reach it as an MCP client does."""
     gateway, caller = asked.gateway, asked.caller
     name = asked.query.user_id or caller.name
-    if name != caller.name and not caller.admin:
+    if name == caller.name:
+        need_blender(caller)
+    elif not caller.admin:
         raise forbidden("Only administrators of this hub may connect to somebody else's Blender.")
-    if name == caller.name and not caller.is_user:
-        raise forbidden("This token belongs to a service of the hub, which has no Blender.")
     waiting = Waiting()
     begun = time.monotonic()
     try:

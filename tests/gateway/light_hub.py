@@ -20,7 +20,9 @@ class NoContainers(SimpleLocalProcessSpawner):
     """Starts nothing."""
 
     async def start(self) -> None:
-        raise SpawnException("There are no containers today.", reason="none", status_code=503)
+        refusal = SpawnException("There are no containers today.", reason="none", status_code=503)
+        refusal.jupyterhub_message = "There are no containers today."  # as BlenderSpawnerMixin.start does
+        raise refusal
 
 
 c = get_config()  # type: ignore[name-defined]  # noqa: F821
