@@ -180,6 +180,7 @@ class HubClient:
     """
 
     def __init__(self, api_url: str, token: str, transport: httpx2.AsyncBaseTransport | None = None) -> None:
+        self._token = token
         self._http = httpx2.AsyncClient(
             base_url=f"{api_url.rstrip('/')}/",
             headers={"Authorization": f"token {token}"},
@@ -244,6 +245,28 @@ class HubClient:
         """
         path = _path("users", owner.name, "tokens", owner.token_id or "")
         await self._request("DELETE", path, headers={"Authorization": f"token {token}"})
+
+    async def oauth_token(self, client_id: str, code: str, redirect_uri: str, verifier: str) -> str:
+        """Exchange the code of a sign-in for a token that names the person (RFC 6749, section 4.1.3).
+
+        Args:
+            client_id: Of this service (``JUPYTERHUB_CLIENT_ID``); its API token is the secret.
+            code: From the callback.
+            redirect_uri: As sent to the hub's authorization page.
+            verifier: PKCE's.
+
+        Raises:
+            HubRefused: The code is unknown, used or expired, or the verifier is another's.
+        """
+        form = {
+            "grant_type": "authorization_code",
+            "client_id": client_id,
+            "client_secret": self._token,
+            "code": code,
+            "redirect_uri": redirect_uri,
+            "code_verifier": verifier,
+        }
+        return str((await self._request("POST", "oauth2/token", data=form)).json()["access_token"])
 
     # Servers
 

@@ -2,26 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
-from pathlib import Path
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
 from p2m_spawner.gateway.calls import Call
 from p2m_spawner.gateway.openapi import document
+from p2m_spawner.gateway.pages import environment
 from p2m_spawner.gateway.parts import Gateway
-
-TEMPLATES = Path(__file__).parent / "templates"
 
 PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 """Content-Security-Policy of a page without scripts."""
-
-
-def environment() -> Environment:
-    """Templates of the gateway's own pages: autoescaped, and a name that is missing is an error."""
-    return Environment(loader=FileSystemLoader(TEMPLATES), autoescape=True, undefined=StrictUndefined)
 
 
 def routes(gateway: Gateway, calls: Sequence[Call]) -> Iterable[Route]:

@@ -17,6 +17,7 @@ from p2m_spawner.gateway.grants import StoreAway
 from p2m_spawner.gateway.middleware import BodyLimit, SameSite, refusal_response
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal, hub_away
+from p2m_spawner.gateway.sign_in import SignInNeeded
 from p2m_spawner.hub_client import RETRY_AFTER, HubAway, HubRefused
 
 log = logging.getLogger(__name__)
@@ -34,6 +35,7 @@ def create_app(gateway: Gateway) -> Starlette:
     # Each topic has its module with `routes(gateway)`; first match wins.
     routes: list[BaseRoute] = [
         Route(f"{prefix}health", health, methods=["GET"]),
+        *gateway.sign_in.routes(),
         *rest.routes(gateway),
         *metrics_page.routes(gateway),
     ]
@@ -52,6 +54,7 @@ def create_app(gateway: Gateway) -> Starlette:
         ],
         exception_handlers={
             Refusal: _refused,
+            SignInNeeded: _sign_in(gateway),
             HTTPException: _http_error,
             HubAway: _hub_away,
             HubRefused: _hub_refused,
@@ -60,6 +63,18 @@ def create_app(gateway: Gateway) -> Starlette:
         },
         lifespan=lifespan,
     )
+
+
+def _sign_in(gateway: Gateway) -> Handler:
+    """Sends browsers to the hub from pages that are for somebody."""
+
+    async def begin(request: Request, error: Exception) -> Response:
+        try:
+            return gateway.sign_in.begin(request)
+        except Refusal as refusal:
+            return refusal_response(refusal)
+
+    return begin
 
 
 async def health(request: Request) -> Response:

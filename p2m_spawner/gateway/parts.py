@@ -11,8 +11,10 @@ from p2m_spawner.gateway.callers import Callers
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.keys import KeyRing
 from p2m_spawner.gateway.metrics import Metrics
+from p2m_spawner.gateway.pages import Pages
 from p2m_spawner.gateway.servers import Servers
 from p2m_spawner.gateway.settings import GatewaySettings
+from p2m_spawner.gateway.sign_in import SignIn
 from p2m_spawner.gateway.store import GrantStore
 from p2m_spawner.hub_client import HubClient
 
@@ -32,6 +34,8 @@ class Gateway:
         servers: Users' servers.
         addresses: URLs for answers.
         metrics: What is counted.
+        pages: Renders pages.
+        sign_in: Who is at a browser.
     """
 
     settings: GatewaySettings
@@ -41,6 +45,8 @@ class Gateway:
     servers: Servers
     addresses: Addresses
     metrics: Metrics
+    pages: Pages
+    sign_in: SignIn
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
@@ -50,15 +56,19 @@ class Gateway:
             sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ImportError: The database's URL is unusable.
         """
         hub = HubClient(settings.hub_api_url, settings.hub_token)
-        grants = Grants(GrantStore(settings.db_url), key_ring(settings.state_dir))
+        keys = key_ring(settings.state_dir)
+        grants = Grants(GrantStore(settings.db_url), keys)
+        callers, addresses, pages = Callers(hub, grants), Addresses(settings), Pages(settings)
         return cls(
             settings=settings,
             hub=hub,
             grants=grants,
-            callers=Callers(hub, grants),
+            callers=callers,
             servers=Servers(hub, settings.hub_token),
-            addresses=Addresses(settings),
+            addresses=addresses,
             metrics=Metrics(),
+            pages=pages,
+            sign_in=SignIn(settings, hub, callers, keys, addresses, pages),
         )
 
     async def __aenter__(self) -> Self:
