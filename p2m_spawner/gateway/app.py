@@ -13,11 +13,11 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
 from p2m_spawner.gateway import metrics_page, rest
-from p2m_spawner.gateway.grants import StoreAway
 from p2m_spawner.gateway.middleware import BodyLimit, SameSite, refusal_response
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal, hub_away
 from p2m_spawner.gateway.sign_in import SignInNeeded
+from p2m_spawner.gateway.store_calls import StoreAway
 from p2m_spawner.hub_client import RETRY_AFTER, HubAway, HubRefused
 
 log = logging.getLogger(__name__)
@@ -36,6 +36,7 @@ def create_app(gateway: Gateway) -> Starlette:
     routes: list[BaseRoute] = [
         Route(f"{prefix}health", health, methods=["GET"]),
         *gateway.sign_in.routes(),
+        *gateway.oauth.routes(),
         *rest.routes(gateway),
         *metrics_page.routes(gateway),
     ]

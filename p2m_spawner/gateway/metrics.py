@@ -11,6 +11,7 @@ class Metrics:
         requests: REST calls by ``call`` and ``status``.
         sign_ins: Logins by ``outcome``: ``ok`` or the code of the refusal.
         refused_tokens: Tokens refused, by ``reason``: the code of the refusal.
+        oauth: What OAuth clients do, by ``step`` (``register``, ``consent``, ``token``, ``revoke``) and ``outcome``.
         connects: Answers of `POST …/connect` by ``outcome``: ``connected`` or ``failed``.
         connect_seconds: Seconds until `POST …/connect` had its answer.
     """
@@ -26,6 +27,7 @@ class Metrics:
         self.refused_tokens = Counter(
             "p2m_gateway_refused_tokens", "Tokens that were not accepted", ["reason"], registry=self.registry
         )
+        self.oauth = Counter("p2m_gateway_oauth", "Steps of OAuth clients", ["step", "outcome"], registry=self.registry)
         self.connects = Counter(
             "p2m_gateway_connects", "Answers of the connect call", ["outcome"], registry=self.registry
         )

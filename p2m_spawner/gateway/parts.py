@@ -11,6 +11,7 @@ from p2m_spawner.gateway.callers import Callers
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.keys import KeyRing
 from p2m_spawner.gateway.metrics import Metrics
+from p2m_spawner.gateway.oauth.server import OAuthServer
 from p2m_spawner.gateway.pages import Pages
 from p2m_spawner.gateway.servers import Servers
 from p2m_spawner.gateway.settings import GatewaySettings
@@ -36,6 +37,7 @@ class Gateway:
         metrics: What is counted.
         pages: Renders pages.
         sign_in: Who is at a browser.
+        oauth: The authorization server of the MCP address.
     """
 
     settings: GatewaySettings
@@ -47,6 +49,7 @@ class Gateway:
     metrics: Metrics
     pages: Pages
     sign_in: SignIn
+    oauth: OAuthServer
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
@@ -58,7 +61,8 @@ class Gateway:
         hub = HubClient(settings.hub_api_url, settings.hub_token)
         keys = key_ring(settings.state_dir)
         grants = Grants(GrantStore(settings.db_url), keys)
-        callers, addresses, pages = Callers(hub, grants), Addresses(settings), Pages(settings)
+        callers, addresses, metrics, pages = Callers(hub, grants), Addresses(settings), Metrics(), Pages(settings)
+        sign_in = SignIn(settings, hub, callers, keys, addresses, pages)
         return cls(
             settings=settings,
             hub=hub,
@@ -66,9 +70,10 @@ class Gateway:
             callers=callers,
             servers=Servers(hub, settings.hub_token),
             addresses=addresses,
-            metrics=Metrics(),
+            metrics=metrics,
             pages=pages,
-            sign_in=SignIn(settings, hub, callers, keys, addresses, pages),
+            sign_in=sign_in,
+            oauth=OAuthServer(settings, grants, keys, callers, addresses, metrics, pages, sign_in),
         )
 
     async def __aenter__(self) -> Self:
@@ -79,6 +84,7 @@ class Gateway:
     ) -> None:
         async with AsyncExitStack() as stack:
             stack.callback(self.grants.close)
+            stack.callback(self.oauth.close)
             await stack.enter_async_context(self.hub)
             await stack.enter_async_context(self.servers)
 

@@ -48,7 +48,7 @@ class Grant(Base):
         mode: What they allow.
         refresh_hash: SHA-256 of the refresh token that is valid now.
         created: When it was made.
-        used: When it was last refreshed.
+        used: When it was last used, within some minutes.
         expires: When its refresh token ends, unless it is used before.
         revoked: When it was ended, None while it is good.
     """
@@ -122,6 +122,10 @@ class GrantStore:
             Grant.id == grant_id, Grant.refresh_hash == old_hash, Grant.revoked.is_(None), Grant.expires > now
         )
         return self._changes(change.values(refresh_hash=new_hash, used=now, expires=expires)) > 0
+
+    def touch(self, grant_id: str, now: datetime) -> None:
+        """Keep that a grant has been used."""
+        self._changes(update(Grant).where(Grant.id == grant_id).values(used=now))
 
     def revoke(self, grant_id: str, now: datetime) -> bool:
         """End a grant; tells whether it was not ended yet."""
