@@ -89,13 +89,16 @@ class PublicFetch:
             Unreachable: Nothing answers.
             NotFetched: It is not fetched, or is no JSON, or too large.
         """
-        target = httpx2.URL(url)
+        try:
+            target = httpx2.URL(url)
+        except httpx2.InvalidURL as error:
+            raise NotFetched("The address cannot be read.") from error
         if target.scheme != "https":
             raise NotFetched("The address does not begin with https.")
         try:
             async with asyncio.timeout(DEADLINE):
                 return await self._get(target)
-        except (OSError, TimeoutError, httpx2.TransportError, UnicodeError) as error:
+        except (OSError, TimeoutError, httpx2.RequestError, UnicodeError) as error:
             log.info("%s cannot be fetched: %r", url, error)
             raise Unreachable(f"{target.host} does not answer this hub.") from error
 
