@@ -49,7 +49,9 @@ class OtherUser(Query):
 class Idle(Query):
     """Query of a cleanup."""
 
-    idle_minutes: int = Field(30, ge=1, le=525_600, description="Servers unused for longer than this are stopped.")
+    idle_minutes: float = Field(
+        30, gt=0, le=525_600, allow_inf_nan=False, description="Servers unused for longer than this are stopped."
+    )
 
 
 class Page(Query):
