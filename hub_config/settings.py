@@ -31,6 +31,7 @@ class Settings:
         auth: ``P2M_AUTH`` (accounts): ``accounts`` or ``oauth``.
         signup: ``P2M_SIGNUP``: ``open``, ``approval`` or ``closed``; open on a loopback bind, otherwise approval.
         publish_mcp: ``P2M_PUBLISH_MCP`` (0): whether raw Blender sockets are published on the host's loopback.
+        audit_arguments: ``P2M_AUDIT_ARGUMENTS`` (0): whether the audit of tool calls has their arguments.
         image: ``P2M_IMAGE``: image of the users' containers.
         network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers.
         memory: ``P2M_MEMORY`` (4G): memory limit of a container; K, M, G or T.
@@ -50,6 +51,7 @@ class Settings:
     auth: str = "accounts"
     signup: str = "open"
     publish_mcp: bool = False
+    audit_arguments: bool = False
     image: str = "p2m/blender-singleuser:latest"
     network: str = "p2m"
     memory: str = "4G"
@@ -116,6 +118,7 @@ class Settings:
             auth=choice("P2M_AUTH", cls.auth, "accounts", "oauth"),
             signup=choice("P2M_SIGNUP", "open" if loopback else "approval", "open", "approval", "closed"),
             publish_mcp=choice("P2M_PUBLISH_MCP", "0", "0", "1") == "1",
+            audit_arguments=choice("P2M_AUDIT_ARGUMENTS", "0", "0", "1") == "1",
             image=text("P2M_IMAGE", cls.image),
             network=text("P2M_NETWORK", cls.network),
             memory=memory,

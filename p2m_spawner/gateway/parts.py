@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from p2m_spawner.gateway.addresses import Addresses
+from p2m_spawner.gateway.audit import Audit
 from p2m_spawner.gateway.callers import Callers
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.keys import KeyRing
@@ -18,6 +19,9 @@ from p2m_spawner.hub_client import HubClient
 
 KEY_FILE = "gateway-keys.json"
 """Name of the key file in the state folder."""
+
+AUDIT_FILE = "logs/audit.jsonl"
+"""Name of the audit in the state folder."""
 
 
 @dataclass(frozen=True)
@@ -32,6 +36,7 @@ class Gateway:
         servers: Users' servers.
         addresses: URLs for answers.
         metrics: What is counted.
+        audit: The tool calls.
     """
 
     settings: GatewaySettings
@@ -41,6 +46,7 @@ class Gateway:
     servers: Servers
     addresses: Addresses
     metrics: Metrics
+    audit: Audit
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
@@ -51,6 +57,8 @@ class Gateway:
         """
         hub = HubClient(settings.hub_api_url, settings.hub_token)
         grants = Grants(GrantStore(settings.db_url), key_ring(settings.state_dir))
+        audit_file = settings.state_dir / AUDIT_FILE
+        audit_file.parent.mkdir(mode=0o700, exist_ok=True)
         return cls(
             settings=settings,
             hub=hub,
@@ -59,6 +67,7 @@ class Gateway:
             servers=Servers(hub, settings.hub_token),
             addresses=Addresses(settings),
             metrics=Metrics(),
+            audit=Audit(audit_file, keep_arguments=settings.audit_arguments),
         )
 
     async def __aenter__(self) -> Self:
@@ -68,6 +77,7 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         async with AsyncExitStack() as stack:
+            stack.callback(self.audit.close)
             stack.callback(self.grants.close)
             await stack.enter_async_context(self.hub)
             await stack.enter_async_context(self.servers)

@@ -8,7 +8,7 @@ import asyncio
 import contextlib
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -16,7 +16,7 @@ from typing import Any, Literal, Self
 import httpx2
 
 from p2m_spawner import urls
-from p2m_spawner.gateway.recent import Recent
+from p2m_spawner.gateway.hub_answers import HubAnswers
 from p2m_spawner.hub_client import HubAway, HubClient, HubRefused, HubServer, HubUser, ServerPlace
 
 log = logging.getLogger(__name__)
@@ -39,9 +39,16 @@ JUPYTER_STATUS = "api/status"
 STATUS_TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
 """Of one question for a status document."""
 
+STREAM_TIMEOUT = httpx2.Timeout(None, connect=5.0, write=60.0)
+"""Of a request whose answer may take any time."""
+
 Status = dict[str, Any]
 
 State = Literal["stopped", "starting", "ready", "stopping"]
+
+
+NOWHERE = ServerPlace(None, None, None)
+"""The place of a server that does not run."""
 
 
 class StartFailed(Exception):
@@ -102,7 +109,7 @@ class Start:
         """
         await asyncio.shield(self.task)
 
-    async def follow(self) -> AsyncIterator[Progress]:
+    async def follow(self) -> AsyncGenerator[Progress, None]:
         """Yield each step as it comes, those from before too, until the start is over.
 
         Raises:
@@ -149,13 +156,20 @@ class Servers:
         self._hub = hub
         self._clock = clock
         self._starts: dict[str, Start] = {}
-        self._places: Recent[ServerPlace] = Recent(PLACE_KNOWN_FOR, MOST_PLACES, clock)
+        self._places: HubAnswers[ServerPlace] = HubAnswers(PLACE_KNOWN_FOR, MOST_PLACES, clock)
         self.http = httpx2.AsyncClient(
             headers={"Authorization": f"token {token}"},
             timeout=STATUS_TIMEOUT,
             trust_env=False,  # never by a proxy of the environment
         )
         """Sends requests to users' servers with the gateway's token."""
+        self.streams = httpx2.AsyncClient(
+            headers=self.http.headers,
+            timeout=STREAM_TIMEOUT,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0),
+            trust_env=False,
+        )
+        """The same for answers that may take hours, as many at once as there are."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -166,19 +180,18 @@ class Servers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.http.aclose()
+        await self.streams.aclose()
 
     async def place(self, user: HubUser) -> ServerPlace:
         """Where a user's server is, as the hub said for this start of it at most `PLACE_KNOWN_FOR` seconds ago."""
         server = user.server
         if server is None:
-            return ServerPlace(None, None, None)
+            return NOWHERE
         key = f"{user.name} {server.started}"
-        place = self._places.get(key)
-        if place is None:
-            place = await self._hub.server_place(user.name)
-            if place.address is not None:
-                self._places.put(key, place)
-        return place
+        place = await self._places.get(key, lambda: self._hub.server_place(user.name))
+        if place is None or place.address is None:
+            self._places.drop(key)  # soon it has one
+        return place or NOWHERE
 
     async def url(self, user: HubUser, path: str) -> str | None:
         """Where a path below a user's server (see :mod:`p2m_spawner.urls`) is reached from here; None: not ready."""
