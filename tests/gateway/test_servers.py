@@ -120,6 +120,12 @@ async def test_a_refusal_that_stays_is_told(make_servers: MakeServers) -> None:
         await steps(servers)
 
 
+async def test_a_server_that_is_stopped_while_it_starts_is_no_endless_wait(make_servers: MakeServers) -> None:
+    servers = make_servers(ScriptedHub([(202, "")], [(400, "not starting")], [{"pending": "spawn"}, None]))
+    with pytest.raises(StartFailed, match="was stopped"):
+        await asyncio.wait_for(steps(servers), 10)
+
+
 async def test_a_server_that_runs_needs_no_start(make_servers: MakeServers) -> None:
     servers = make_servers(ScriptedHub([(400, "already running")], [(404, "")], [{"ready": True}]))
     assert await steps(servers) == []
