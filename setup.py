@@ -22,7 +22,7 @@ setup(
             "templates/p2m/*.html",
             "static/*",
             "static/js/*",
-            "gateway/templates/*.html",
+            "gateway/rest/templates/*.html",
         ]
     },
     install_requires=[

@@ -24,6 +24,7 @@ class Settings:
         hub_port: ``P2M_HUB_PORT`` (8081): port of the hub's own API on the containers' network.
         proxy_api_port: ``P2M_PROXY_API_PORT`` (8001): port of the proxy's API on the loopback.
         gateway_port: ``P2M_GATEWAY_PORT`` (8082): port of the gateway on the loopback, behind the proxy.
+        gateway_db: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins at the gateway; None: SQLite in the state folder.
         given_public_url: ``P2M_PUBLIC_URL``: address that people use, without a path; None: that of each request.
         state_dir: ``P2M_STATE`` (.p2m): folder of databases, secrets, logs and process ids; absolute.
         admin_user: ``P2M_ADMIN_USER`` (admin): name of the administrator.
@@ -44,6 +45,7 @@ class Settings:
     hub_port: int = 8081
     proxy_api_port: int = 8001
     gateway_port: int = 8082
+    gateway_db: str | None = None
     given_public_url: str | None = None
     state_dir: Path = Path(".p2m")
     admin_user: str = "admin"
@@ -111,6 +113,7 @@ class Settings:
             hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
             proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
             gateway_port=number("P2M_GATEWAY_PORT", cls.gateway_port, int, 1, 65535),
+            gateway_db=text("P2M_GATEWAY_DB", "") or None,
             given_public_url=public_url or None,
             state_dir=(base / Path(text("P2M_STATE", str(cls.state_dir))).expanduser()).resolve(),
             admin_user=text("P2M_ADMIN_USER", cls.admin_user),

@@ -36,7 +36,7 @@ class ToolCall:
         client: Who has the token, for people.
         program: Which program sent it, as it says itself; empty when it does not.
         tool: Name of the tool.
-        outcome: How it ended, see :class:`p2m_spawner.gateway.mcp_outcomes.Outcome`.
+        outcome: How it ended, see :class:`p2m_spawner.gateway.mcp_relay.outcomes.Outcome`.
         duration_s: Seconds, a start of the server included.
         mode: What it was allowed to do.
         arguments: The beginning of its arguments as JSON; None when they are not kept.
@@ -131,9 +131,10 @@ class _PrivateFile(RotatingFileHandler):
     """A rotating file that only its owner may read."""
 
     def _open(self) -> TextIOWrapper:
-        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o600)
+        descriptor = os.open(self.baseFilename, os.O_WRONLY | os.O_CREAT | os.O_CLOEXEC, 0o600)
         os.fchmod(descriptor, 0o600)
-        return open(descriptor, "a", encoding=self.encoding)  # noqa: SIM115 - the handler closes it
+        os.close(descriptor)
+        return super()._open()
 
     def handleError(self, record: logging.LogRecord) -> None:
         log.exception("A line of the audit could not be written to %s", self.baseFilename)

@@ -19,6 +19,9 @@ WHILE_AWAY = 60.0
 PATIENCE = 3.0
 """Seconds that the hub has for a new answer when there is an old one."""
 
+LEFT_ALONE = 5.0
+"""Seconds for which a hub that is away is not asked again where there is an old answer."""
+
 T = TypeVar("T")
 
 
@@ -33,6 +36,8 @@ class HubAnswers(Generic[T]):
 
     def __init__(self, seconds: float, most: int, clock: Callable[[], float]) -> None:
         self._kept: Recent[T] = Recent(seconds, most, clock)
+        self._clock = clock
+        self._ask_from = float("-inf")
 
     async def get(self, key: str, ask: Callable[[], Awaitable[T | None]], *, fresh: bool = False) -> T | None:
         """The answer for a key.
@@ -48,6 +53,8 @@ class HubAnswers(Generic[T]):
         if not fresh and (kept := self._kept.get(key)) is not None:
             return kept
         old = None if fresh else self._kept.get(key, WHILE_AWAY)
+        if old is not None and self._clock() < self._ask_from:
+            return old
         try:
             async with asyncio.timeout(None if old is None else PATIENCE):
                 answer = await ask()
@@ -55,6 +62,7 @@ class HubAnswers(Generic[T]):
             if old is None:
                 raise
             log.info("The hub is away, so what it said last is used: %r", error)
+            self._ask_from = self._clock() + LEFT_ALONE
             return old
         if answer is None:
             self._kept.drop(key)

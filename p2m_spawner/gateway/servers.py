@@ -6,6 +6,7 @@ Servers are asked directly, with the gateway's own token (scope ``access:servers
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -234,8 +235,13 @@ class Servers:
         start = self._starts.get(name)
         if start is None or start.task.done():
             start = self._starts[name] = Start(name, self._start)
-            start.task.add_done_callback(lambda _: self._starts.pop(name, None))
+            start.task.add_done_callback(functools.partial(self._forget, start))
         return start
+
+    def _forget(self, start: Start, task: asyncio.Task[None]) -> None:
+        """Drop a start that is over, unless the next one has taken its place."""
+        if self._starts.get(start.user) is start:
+            del self._starts[start.user]
 
     async def stop(self, user: HubUser) -> None:
         """Ask for the end of a user's server; does nothing when there is none."""
@@ -251,12 +257,24 @@ class Servers:
         asking = asyncio.create_task(self._ask(start.user))
         try:
             while not await self._follow(start, asking):
-                if asking.done() and asking.result():
+                if asking.done() and (asking.result() or await self._has_become_ready(start.user)):
                     return
-                await asyncio.wait([asking], timeout=RETRY_INTERVAL)
+                await asyncio.sleep(RETRY_INTERVAL)
         finally:
             asking.cancel()
-            await asyncio.wait([asking])
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _has_become_ready(self, name: str) -> bool:
+        """Whether a server that was starting is ready now.
+
+        Raises:
+            StartFailed: It is neither.
+        """
+        user = await self._hub.user(name)
+        state = state_of(user.server if user else None)
+        if state in ("stopped", "stopping"):
+            raise StartFailed("The server was stopped while it was starting.")
+        return state == "ready"
 
     async def _ask(self, name: str) -> bool:
         """Ask for the server; tells whether it is ready, otherwise it is starting.
@@ -265,7 +283,7 @@ class Servers:
             StartFailed: The hub refuses.
         """
         end = self._clock() + STOP_DEADLINE
-        was_stopping = False
+        seen_stopped = False
         while True:
             try:
                 return await self._hub.start_server(name)
@@ -278,10 +296,10 @@ class Servers:
                     return state == "ready"
                 if self._clock() > end:
                     raise StartFailed(f"The server did not stop within {STOP_DEADLINE:.0f} seconds.") from refusal
-                # A server that was stopping when the hub refused may have stopped when it was asked about.
-                if state == "stopped" and (was_stopping or refusal.status != 400):
+                # One that was stopping when the hub refused may have stopped before it was asked about: once more.
+                if state == "stopped" and (seen_stopped or refusal.status != 400):
                     raise StartFailed(refusal.message) from refusal
-                was_stopping = state == "stopped"
+                seen_stopped = state == "stopped"
             await asyncio.sleep(RETRY_INTERVAL)
 
     async def _follow(self, start: Start, asking: asyncio.Task[bool]) -> bool:

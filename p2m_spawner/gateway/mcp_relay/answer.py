@@ -6,9 +6,9 @@ from typing import Any
 
 from starlette.types import Send
 
-from p2m_spawner.gateway import mcp_messages
-from p2m_spawner.gateway.mcp_headers import EVENT_STREAM, SESSION
-from p2m_spawner.gateway.mcp_messages import RpcRequest
+from p2m_spawner.gateway.mcp_relay import messages
+from p2m_spawner.gateway.mcp_relay.headers import EVENT_STREAM, SESSION
+from p2m_spawner.gateway.mcp_relay.messages import RpcRequest
 from p2m_spawner.gateway.refusals import Refusal
 
 _EVENT_HEADERS = [
@@ -70,9 +70,9 @@ class Answer:
         self._progress = min(max(percent - 100, self._progress + 0.01), -0.01)
         tokens = [request.progress_token for request in self.requests if request.progress_token is not None]
         for token in tokens:
-            await self.write(mcp_messages.event(mcp_messages.progress(token, self._progress, message)))
+            await self.write(messages.event(messages.progress(token, self._progress, message)))
         if not tokens:
-            await self.write(mcp_messages.comment(message))
+            await self.write(messages.comment(message))
 
     async def message(self, message: dict[str, Any]) -> None:
         """Send one message as the whole answer."""
@@ -80,7 +80,7 @@ class Answer:
             await self.begin(200, [("content-type", "application/json")])
             await self.write(json.dumps(message).encode())
         else:
-            await self.write(mcp_messages.event(message))
+            await self.write(messages.event(message))
         await self.end()
 
     async def fail(self, refusal: Refusal, unanswered: Sequence[RpcRequest] | None = None) -> None:
@@ -92,10 +92,10 @@ class Answer:
         """
         if self.started:
             for request in self.requests if unanswered is None else unanswered:
-                await self.write(mcp_messages.event(mcp_messages.error(request.id, refusal.message, word=refusal.code)))
+                await self.write(messages.event(messages.error(request.id, refusal.message, word=refusal.code)))
         else:
             headers = {"content-type": "application/json", "cache-control": "no-store", **refusal.headers}
-            body = mcp_messages.errors(self.requests, refusal.message, refusal.code)
+            body = messages.errors(self.requests, refusal.message, refusal.code)
             await self.begin(refusal.status, [(name.lower(), value) for name, value in headers.items()])
             await self.write(json.dumps(body).encode())
         await self.end()

@@ -10,7 +10,7 @@ from collections.abc import Iterable
 from enum import StrEnum
 from typing import Any
 
-from p2m_spawner.gateway.mcp_messages import RequestId
+from p2m_spawner.gateway.mcp_relay.messages import RequestId
 
 WHOLE = 64 * 1024
 """Bytes of a message up to which it is parsed."""

@@ -9,9 +9,9 @@ from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from p2m_spawner.gateway.calls import Call
-from p2m_spawner.gateway.openapi import document
 from p2m_spawner.gateway.parts import Gateway
+from p2m_spawner.gateway.rest.calls import Call
+from p2m_spawner.gateway.rest.openapi import document
 
 TEMPLATES = Path(__file__).parent / "templates"
 

@@ -1,7 +1,4 @@
-"""``/services/p2m/mcp``: one MCP address for everybody. Finds the caller's own endpoint, wakes it, and passes on.
-
-Plain ASGI, so that each piece goes on as it comes, in both directions. A request's body is read first (it is small, and
-the gateway has to know what it asks for); an answer is never held.
+"""One request of a client that has been let in: the way to the user's own endpoint, and the answer's way back.
 
 Which requests wake a Blender that sleeps: those that only it can answer, the first ``initialize``, ``server/discover``
 or ``tools/list`` of a client too. What a list of tools says depends on the image and mode that the start gives, and a
@@ -13,43 +10,29 @@ import asyncio
 import json
 import logging
 import time
-from collections.abc import Awaitable, Coroutine, Iterable
+from collections.abc import Awaitable
 from contextlib import aclosing
 from datetime import UTC, datetime
 from typing import Any, TypeVar
 
 import httpx2
 from starlette.requests import Request
-from starlette.routing import Route
-from starlette.types import Receive, Scope, Send
 
 from p2m_spawner import urls
-from p2m_spawner.gateway import mcp_headers, mcp_messages
 from p2m_spawner.gateway.audit import ToolCall
-from p2m_spawner.gateway.callers import Caller, need_blender
-from p2m_spawner.gateway.grants import StoreAway
-from p2m_spawner.gateway.mcp_answer import Answer
-from p2m_spawner.gateway.mcp_headers import SESSION
-from p2m_spawner.gateway.mcp_outcomes import Outcome, Replies
-from p2m_spawner.gateway.mcp_sessions import Sessions, UnknownSession
+from p2m_spawner.gateway.callers import Caller
+from p2m_spawner.gateway.mcp_relay import headers, messages
+from p2m_spawner.gateway.mcp_relay.answer import Answer
+from p2m_spawner.gateway.mcp_relay.headers import SESSION
+from p2m_spawner.gateway.mcp_relay.outcomes import Outcome, Replies
+from p2m_spawner.gateway.mcp_relay.sessions import Sessions, UnknownSession
 from p2m_spawner.gateway.parts import Gateway
-from p2m_spawner.gateway.refusals import REALM, Refusal, hub_away, hub_refused, store_away
+from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.servers import StartFailed, state_of
-from p2m_spawner.gateway.tokens import Audience, Mode
-from p2m_spawner.hub_client import HubAway, HubRefused
+from p2m_spawner.gateway.tokens import Mode
+from p2m_spawner.hub_client import HubAway
 
 log = logging.getLogger(__name__)
-
-PATH = "mcp"
-"""Below the gateway's prefix."""
-
-METHODS = ("GET", "POST", "DELETE")
-
-MAX_BODY = 16 * 1024 * 1024
-"""Bytes of a request; the user's own endpoint takes as many."""
-
-PARSED_AT_ONCE = 256 * 1024
-"""Bytes of a body up to which it is parsed without a thread of its own."""
 
 LIFE_SIGN = 10.0
 """Seconds after which a client that waits hears something."""
@@ -72,67 +55,6 @@ LONGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are looked at."""
 
 T = TypeVar("T")
-
-
-def routes(gateway: Gateway) -> Iterable[Route]:
-    """The MCP address."""
-    return [Route(f"{gateway.settings.prefix}{PATH}", McpRelay(gateway))]
-
-
-class McpRelay:
-    """The ASGI application at the MCP address.
-
-    Args:
-        gateway: Its parts.
-    """
-
-    def __init__(self, gateway: Gateway) -> None:
-        self._gateway = gateway
-        self._sessions = Sessions()
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer one request."""
-        request, answer = Request(scope, receive), Answer(send)
-        metrics = self._gateway.metrics
-        with metrics.mcp_streams.track_inprogress():
-            try:
-                exchange = await self._accept(request, answer)
-                await _until_gone(exchange.run(), receive)
-            except (Refusal, HubAway, HubRefused, StoreAway) as error:
-                refusal = _refusal(error)
-                if refusal.status == 401:
-                    metrics.refused_tokens.labels(refusal.code).inc()
-                await answer.fail(refusal)
-
-    async def _accept(self, request: Request, answer: Answer) -> "Exchange":
-        """Check a request and read its body.
-
-        Raises:
-            Refusal, HubAway, HubRefused, StoreAway: It gets no further.
-        """
-        if request.method not in METHODS:
-            allowed = ", ".join(METHODS)
-            raise Refusal(405, "method_not_allowed", f"This address takes {allowed}.", {"Allow": allowed})
-        caller = await self._gateway.callers.identify(
-            request.headers.get("authorization"), (Audience.MCP, Audience.REST), challenge=self._challenge(request)
-        )
-        need_blender(caller)
-        mode = mcp_headers.narrowed(caller.mode, request.headers.getlist(mcp_headers.MODE))
-        body = await request.body()
-        if request.method == "POST":
-            read = mcp_messages.read_requests
-            requests = read(body) if len(body) <= PARSED_AT_ONCE else await asyncio.to_thread(read, body)
-            if requests is None:
-                raise Refusal(400, "parse_error", "The body is not a JSON-RPC message.")
-            answer.requests = requests
-            answer.takes_events = mcp_headers.takes_events(request.headers.get("accept", ""))
-        return Exchange(self._gateway, self._sessions, caller, mode, request, body, answer)
-
-    def _challenge(self, request: Request) -> str:
-        """Where a client finds out how to get a token (RFC 9728, section 5.1)."""
-        addresses = self._gateway.addresses
-        path = f"/.well-known/oauth-protected-resource{self._gateway.settings.prefix}{PATH}"
-        return f'{REALM}, resource_metadata="{addresses.origin(request)}{path}"'
 
 
 class Exchange:
@@ -245,8 +167,8 @@ class Exchange:
             Refusal: It was sent, and the connection broke before the answer.
         """
         http = self._servers.streams
-        headers = mcp_headers.inward(self._request.headers.items(), self._mode, inner)
-        request = http.build_request(self._request.method, url, headers=headers, content=self._body or None)
+        passed = headers.inward(self._request.headers.items(), self._mode, inner)
+        request = http.build_request(self._request.method, url, headers=passed, content=self._body or None)
         sending = http.send(request, stream=True)
         try:
             # A task of its own costs time: only for a client that hears something meanwhile.
@@ -350,7 +272,7 @@ class Exchange:
             raise Refusal(
                 502, "not_let_in", "Your server does not let the gateway in. Restart it on the hub's home page."
             )
-        events = reply.headers.get("content-type", "").startswith(mcp_headers.EVENT_STREAM)
+        events = reply.headers.get("content-type", "").startswith(headers.EVENT_STREAM)
         self._replies = Replies((each.id for each in self._requests), events=events)
         begun_here = self._answer.started
         if begun_here and self._answer.session is not None:
@@ -378,10 +300,10 @@ class Exchange:
         await self._answer.end()
 
     def _headers(self, reply: httpx2.Response) -> list[tuple[str, str]]:
-        headers = mcp_headers.outward(reply.headers.items())
+        passed = headers.outward(reply.headers.items())
         if self._session is None:
-            return headers
-        return [(name, self._session if name == SESSION else value) for name, value in headers]
+            return passed
+        return [(name, self._session if name == SESSION else value) for name, value in passed]
 
     async def _as_event(self, reply: httpx2.Response) -> None:
         """Send a JSON document as the data of an event. A line break in JSON stands between tokens, never in a text."""
@@ -402,9 +324,9 @@ class Exchange:
             problem = json.loads(head)["error"]
             message, code = str(problem["message"]), int(problem["code"])
         except (ValueError, TypeError, KeyError, RecursionError):
-            message, code = f"Your server has answered with status {reply.status_code}.", mcp_messages.SERVER_ERROR
+            message, code = f"Your server has answered with status {reply.status_code}.", messages.SERVER_ERROR
         for each in self._requests:
-            await self._answer.write(mcp_messages.event(mcp_messages.error(each.id, message, code)))
+            await self._answer.write(messages.event(messages.error(each.id, message, code)))
         await self._answer.end()
 
     def _note(self, begun: datetime, seconds: float) -> None:
@@ -417,7 +339,7 @@ class Exchange:
                 time=begun,
                 user=self._caller.name,
                 client=self._caller.client,
-                program=each.program or self._request.headers.get("user-agent", "")[: mcp_messages.LONGEST_NAME],
+                program=each.program or self._request.headers.get("user-agent", "")[: messages.LONGEST_NAME],
                 tool=each.tool,
                 outcome=outcome.value,
                 duration_s=round(seconds, 3),
@@ -426,19 +348,6 @@ class Exchange:
             self._gateway.audit.record(call, each.arguments)
             self._gateway.metrics.tool_calls.labels(outcome.value, self._mode.value).inc()
             self._gateway.metrics.tool_seconds.observe(seconds)
-
-
-async def _until_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Do something for a client; stop when it has gone. Its request's body has been read."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(receive())
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.wait({working, leaving})
-    if not working.cancelled():
-        working.result()
 
 
 def _is_doubtful(status: int) -> bool:
@@ -463,16 +372,3 @@ def _lost() -> Refusal:
         "look at the scene before you repeat a change.",
         RETRY_AFTER,
     )
-
-
-def _refusal(error: Refusal | HubAway | HubRefused | StoreAway) -> Refusal:
-    """An error as an answer; what is the operator's goes to the log."""
-    if isinstance(error, Refusal):
-        return error
-    if isinstance(error, HubAway):
-        log.warning("MCP: %s", error)
-        return hub_away(error.retry_after)
-    if isinstance(error, HubRefused):
-        log.error("MCP: the hub refuses: %s %s", error.status, error.message)
-        return hub_refused()
-    return store_away()
