@@ -57,8 +57,9 @@ async def _list_tools(http: httpx2.AsyncClient, url: str, cursor: str | None) ->
         message = _message(answer)
     except (httpx2.TransportError, ValueError) as error:
         raise NoTools("The MCP server does not answer.") from error
-    if "error" in message:
-        raise NoTools(str(message["error"].get("message", "The MCP server refused.")))
+    refused = message.get("error")
+    if isinstance(refused, dict):
+        raise NoTools(str(refused.get("message", "The MCP server refused.")))
     try:
         result: dict[str, Any] = message["result"]
         result["tools"]

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Self
 
 from p2m_spawner.gateway.addresses import Addresses
+from p2m_spawner.gateway.audit import Audit
 from p2m_spawner.gateway.callers import Callers
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.keys import KeyRing
@@ -21,6 +22,9 @@ from p2m_spawner.hub_client import HubClient
 
 KEY_FILE = "gateway-keys.json"
 """Name of the key file in the state folder."""
+
+AUDIT_FILE = "logs/audit.jsonl"
+"""Name of the audit in the state folder."""
 
 
 @dataclass(frozen=True)
@@ -38,6 +42,7 @@ class Gateway:
         pages: Renders pages.
         sign_in: Who is at a browser.
         oauth: The authorization server of the MCP address.
+        audit: The tool calls.
     """
 
     settings: GatewaySettings
@@ -50,6 +55,7 @@ class Gateway:
     pages: Pages
     sign_in: SignIn
     oauth: OAuthServer
+    audit: Audit
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
@@ -63,6 +69,8 @@ class Gateway:
         grants = Grants(GrantStore(settings.db_url), keys)
         callers, addresses, metrics, pages = Callers(hub, grants), Addresses(settings), Metrics(), Pages(settings)
         sign_in = SignIn(settings, hub, callers, keys, addresses, pages)
+        audit_file = settings.state_dir / AUDIT_FILE
+        audit_file.parent.mkdir(mode=0o700, exist_ok=True)
         return cls(
             settings=settings,
             hub=hub,
@@ -74,6 +82,7 @@ class Gateway:
             pages=pages,
             sign_in=sign_in,
             oauth=OAuthServer(settings, grants, keys, callers, addresses, metrics, pages, sign_in),
+            audit=Audit(audit_file, keep_arguments=settings.audit_arguments),
         )
 
     async def __aenter__(self) -> Self:
@@ -83,6 +92,7 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         async with AsyncExitStack() as stack:
+            stack.callback(self.audit.close)
             stack.callback(self.grants.close)
             stack.callback(self.oauth.close)
             await stack.enter_async_context(self.hub)

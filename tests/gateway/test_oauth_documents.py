@@ -18,8 +18,7 @@ from p2m_spawner.gateway.oauth.client_documents import (
     check_address,
 )
 from p2m_spawner.gateway.oauth.public_fetch import LARGEST, NotFetched, PublicFetch, Unreachable, is_public
-
-from .test_tokens import Clock
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -24,8 +24,7 @@ from p2m_spawner.gateway.pkce import challenge
 from p2m_spawner.gateway.sealed import BadSeal, seal, unseal
 from p2m_spawner.gateway.store import GrantStore
 from p2m_spawner.gateway.tokens import Audience, BadToken, Mode
-
-from .test_tokens import Clock
+from tests.support.clock import Clock
 
 
 @pytest.fixture

@@ -1,13 +1,11 @@
 """The table of registered clients, beside the grants. Blocking: `clients` calls it from threads."""
 
-import threading
 from datetime import datetime
 
 from sqlalchemy import JSON, String, delete, select, update
-from sqlalchemy.engine import make_url
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from p2m_spawner.database import open_engine, protect_sqlite_file
+from p2m_spawner.database import Store
 from p2m_spawner.gateway.store import Time
 
 MOST_CLIENTS = 5000
@@ -42,27 +40,17 @@ class RegisteredClient(Base):
     allowed: Mapped[datetime | None] = mapped_column(Time, index=True)
 
 
-class ClientStore:
-    """Reads and writes clients. Every method is one transaction and may raise sqlalchemy.exc.SQLAlchemyError.
-
-    The table is made at the first call.
+class ClientStore(Store):
+    """Reads and writes clients. Every method is one transaction.
 
     Args:
-        url: An SQLAlchemy URL with a blocking driver; SQLite files are created with mode 0600.
+        url: See :class:`p2m_spawner.database.Store`.
         most: Clients that are kept at most.
-
-    Raises:
-        sqlalchemy.exc.ArgumentError: The URL cannot be parsed.
-        sqlalchemy.exc.NoSuchModuleError, ImportError: Its database driver is not installed.
     """
 
     def __init__(self, url: str, most: int = MOST_CLIENTS) -> None:
-        self.url = make_url(url)
+        super().__init__(url, Base.metadata)
         self._most = most
-        self._engine = open_engine(self.url)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        self._ready = False
-        self._lock = threading.Lock()
 
     def find(self, client_id: str) -> RegisteredClient | None:
         """The client of an id."""
@@ -82,17 +70,4 @@ class ClientStore:
 
     def allow(self, client_id: str, now: datetime) -> None:
         """Keep that somebody has let a client in."""
-        with self._session() as session, session.begin():
-            session.execute(update(RegisteredClient).where(RegisteredClient.id == client_id).values(allowed=now))
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def _session(self) -> Session:
-        with self._lock:
-            if not self._ready:
-                protect_sqlite_file(self.url)
-                Base.metadata.create_all(self._engine)
-                self._ready = True
-        return self._sessions()
+        self._changes(update(RegisteredClient).where(RegisteredClient.id == client_id).values(allowed=now))

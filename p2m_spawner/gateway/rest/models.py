@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 """Text of a request. The real rules for names and passwords are those of the hub's own sign-up page."""
@@ -26,13 +26,19 @@ class Refresh(BaseModel):
     refresh_token: Text
 
 
-class StopServer(BaseModel):
+class Query(BaseModel):
+    """A query. A misspelt parameter is refused: it would otherwise mean its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StopServer(Query):
     """Query of a logout."""
 
     stop_server: bool = Field(False, description="Whether the container is stopped too; files stay.")
 
 
-class OtherUser(BaseModel):
+class OtherUser(Query):
     """Query of a call that administrators may make for somebody else."""
 
     user_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
@@ -40,13 +46,15 @@ class OtherUser(BaseModel):
     )
 
 
-class Idle(BaseModel):
+class Idle(Query):
     """Query of a cleanup."""
 
-    idle_minutes: int = Field(30, ge=1, le=525_600, description="Servers unused for longer than this are stopped.")
+    idle_minutes: float = Field(
+        30, gt=0, le=525_600, allow_inf_nan=False, description="Servers unused for longer than this are stopped."
+    )
 
 
-class Page(BaseModel):
+class Page(Query):
     """Query of a list."""
 
     offset: int = Field(0, ge=0, le=1_000_000, description="How many to leave out.")
@@ -168,3 +176,35 @@ class CleanedUp(BaseModel):
 
     stopped: list[str] = Field(description="Users whose servers are being stopped.")
     kept: dict[str, str] = Field(description="Users whose idle servers were left alone, and why.")
+
+
+class AuditQuery(BaseModel):
+    """Query of the audit; what is left out is not asked for."""
+
+    user: Annotated[str, Field(max_length=255)] | None = Field(None, description="Whose Blender.")
+    tool: Annotated[str, Field(max_length=128)] | None = Field(None, description="Name of the tool.")
+    outcome: Annotated[str, Field(max_length=32)] | None = Field(None, description="How the call ended.")
+    since: AwareDatetime | None = Field(None, description="Only calls that began then or later.")
+    limit: int = Field(100, ge=1, le=500, description="How many at most, the newest first.")
+
+
+class AuditedCall(BaseModel):
+    """A tool call through the MCP address."""
+
+    time: datetime = Field(description="When it began.")
+    user: UserId
+    client: str = Field(description="Who has the token.", examples=["REST API"])
+    program: str = Field(description="Which program sent it, as it says itself.", examples=["claude-code"])
+    tool: str = Field(examples=["get_scene_info"])
+    outcome: str = Field(
+        description="`ok`, `tool-error`, `error`, `asks`, `cancelled`, `lost` or `unreachable`.", examples=["ok"]
+    )
+    duration_s: float = Field(description="Seconds, a start of the server included.")
+    mode: str = Field(description="What it was allowed to do: `full`, `no-code` or `read-only`.")
+    arguments: str | None = Field(description="The beginning of its arguments as JSON; null unless they are kept.")
+
+
+class AuditedCalls(BaseModel):
+    """Tool calls, the newest first."""
+
+    calls: list[AuditedCall]
