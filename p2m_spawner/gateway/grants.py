@@ -109,7 +109,7 @@ class Grants:
             Reused: It was redeemed before; the grant has been ended (RFC 6749, section 4.1.2).
             BadToken: It is unknown, expired or another client's.
         """
-        return await self._exchange(ticket, _ticket_hash(ticket), client_id)
+        return await self._exchange(ticket, _ticket_hash, client_id)
 
     async def refresh(self, refresh_token: str, client_id: str = "") -> TokenPair:
         """Exchange a refresh token for new tokens; the old one stops working.
@@ -122,7 +122,7 @@ class Grants:
             Reused: It was used before; the grant has been ended.
             BadToken: It is unknown, expired, revoked or another client's.
         """
-        return await self._exchange(refresh_token, _hash(refresh_token), client_id)
+        return await self._exchange(refresh_token, _hash, client_id)
 
     async def grant_of(self, refresh_token: str) -> Grant | None:
         """The grant that a refresh token names, good or not, used or not; None for an unknown one."""
@@ -207,14 +207,14 @@ class Grants:
             expires=now + lifetime,
         )
 
-    async def _exchange(self, given: str, given_hash: str, client_id: str) -> TokenPair:
+    async def _exchange(self, given: str, hashed: Callable[[str], str], client_id: str) -> TokenPair:
         """New tokens for a refresh token or ticket, which works once."""
         grant = await self.grant_of(given)
         if grant is None or grant.client_id != client_id or not grant.is_good(self._now()):
             raise BadToken("The refresh token is unknown or no longer valid. Sign in again.")
         now, new = self._now(), _new_refresh_token(grant.id)
         expires = now + REFRESH_LIFETIME
-        if not await self._calls.run(self._store.rotate, grant.id, given_hash, _hash(new), now, expires):
+        if not await self._calls.run(self._store.rotate, grant.id, hashed(given), _hash(new), now, expires):
             await self.revoke(grant.id)
             log.warning("A used token of %s (%s) came again: that sign-in is ended", grant.user, grant.client)
             raise Reused("The refresh token was used before, so this sign-in has been ended. Sign in again.")

@@ -8,8 +8,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support.browser import browser, context, page, pictures
 from tests.support.hub import ROOT, Hub, Person
 from tests.support.waiting import wait_for
+
+__all__ = ["browser", "context", "page", "pictures"]
 
 LIGHT_HUB = (str(ROOT / ".venv/bin/jupyterhub"), "-f", str(Path(__file__).parent / "light_hub.py"))
 

@@ -215,6 +215,7 @@ def test_a_client_on_the_loopback_takes_any_port(ada: Person, app: OAuthClient) 
 
 def test_a_program_with_a_scheme_of_its_own_comes_in(light: Hub, ada: Person) -> None:
     app = OAuthClient(light, "cursor://anysphere.cursor-mcp/oauth/callback")
+    assert "form-action 'self' cursor:" in app.open(ada).headers["Content-Security-Policy"]
     assert app.tokens(ada)["scope"] == "p2m:full"
 
 

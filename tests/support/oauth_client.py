@@ -3,7 +3,7 @@
 import re
 import secrets
 from typing import Any
-from urllib.parse import parse_qsl, urlsplit
+from urllib.parse import parse_qsl, urlencode, urlsplit
 
 import requests
 
@@ -53,9 +53,13 @@ class OAuthClient:
         }
         return {name: value for name, value in query.items() if value is not None}
 
+    def url(self, **changes: str | None) -> str:
+        """An authorization request, for a browser."""
+        return f"{self.at}authorize?{urlencode(self.query(**changes))}"
+
     def open(self, person: Person, **changes: str | None) -> requests.Response:
         """Open the consent page, by way of the hub when nobody is signed in."""
-        return person.session.get(f"{self.at}authorize", params=self.query(**changes), timeout=30)
+        return person.session.get(self.url(**changes), timeout=30)
 
     def press(self, person: Person, page: requests.Response, **fields: str) -> requests.Response:
         """Send the consent page's form; what is not given is as on the page."""

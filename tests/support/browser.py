@@ -1,0 +1,56 @@
+"""Debian's Chromium, driven by Playwright: fixtures that a conftest imports."""
+
+import os
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+
+OUTPUT = Path(__file__).resolve().parents[1] / "output"
+
+CHROMIUM = {
+    "executable_path": "/usr/bin/chromium",
+    "args": [
+        "--no-sandbox",
+        "--disable-gpu",
+        "--disable-background-networking",
+        "--disable-component-update",
+        "--disable-sync",
+    ],
+}
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> BrowserContext:
+    """A fresh profile: no cookies."""
+    return await browser.new_context(viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+async def page(
+    context: BrowserContext, request: pytest.FixtureRequest, failed: Callable[[], bool]
+) -> AsyncIterator[Page]:
+    """A tab of it; when the test fails, pictures of all tabs are kept in tests/output."""
+    yield await context.new_page()
+    if failed():
+        OUTPUT.mkdir(exist_ok=True)
+        for number, tab in enumerate(context.pages):
+            await tab.screenshot(path=OUTPUT / f"{request.node.name}-{number}.png")
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where pictures of pages go: tests/output, or with `make pictures` docs/img, where the docs take them from."""
+    folder = Path(__file__).resolve().parents[2] / "docs/img" if os.environ.get("P2M_TEST_PICTURES") else OUTPUT
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
