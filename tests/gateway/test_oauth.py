@@ -3,12 +3,14 @@
 import base64
 import json
 import time
+from collections.abc import Callable
 from typing import Any
 
 import jwt
 import pytest
 import requests
 
+from p2m_spawner.gateway.parts import KEY_FILE
 from tests.support.hub import Hub, Person
 from tests.support.oauth_client import OAuthClient, register
 from tests.support.waiting import wait_for
@@ -52,7 +54,7 @@ def opens_mcp(hub: Hub, token: str) -> bool:
         timeout=30,
     )
     if answer.status_code == 401:
-        assert answer.headers["WWW-Authenticate"].startswith("Bearer ")
+        assert "resource_metadata=" in answer.headers["WWW-Authenticate"]
         return False
     assert answer.status_code in (400, 422), answer.text
     return True
@@ -282,6 +284,52 @@ def test_a_code_becomes_tokens_of_the_mode_that_the_person_chose(light: Hub, ada
     )
     assert opens_mcp(light, tokens["access_token"])
     assert Api(light, tokens["access_token"]).get("user/session").status_code == 401, "another audience"
+
+
+@pytest.mark.parametrize(
+    ("claims", "headers", "secret"),
+    [
+        ({"exp": 1}, {}, None),
+        ({"aud": "p2m-other"}, {}, None),
+        ({"aud": "p2m-session"}, {}, None),
+        ({"iss": "https://other.example"}, {}, None),
+        ({"sub": "admin", "sid": "0" * 32}, {}, None),
+        ({"sid": None}, {}, None),
+        ({"mode": "root"}, {}, None),
+        ({}, {"kid": "another"}, None),
+        ({}, {}, b"a key that somebody has guessed, 32 bytes"),
+        ({"sub": "admin"}, {"alg": "none"}, b""),
+    ],
+)
+def test_a_forged_token_is_refused_with_a_challenge(
+    light: Hub,
+    ada: Person,
+    app: OAuthClient,
+    claims: dict[str, Any],
+    headers: dict[str, str],
+    secret: bytes | None,
+) -> None:
+    good = app.tokens(ada)["access_token"]
+    key = json.loads((light.state_dir / KEY_FILE).read_text())["keys"][0]
+    said = {**jwt.decode(good, options={"verify_signature": False}), **claims}
+    said = {name: value for name, value in said.items() if value is not None}
+    signing = (bytes.fromhex(key["secret"]) if secret is None else secret) or None
+    forged = jwt.encode(said, signing, headers.get("alg", "HS256"), headers={"kid": key["kid"], **headers})
+    assert not opens_mcp(light, forged)
+    assert opens_mcp(light, good)
+
+
+@pytest.mark.parametrize("change", [lambda token: token[:-4], lambda token: token + "x", lambda token: token[4:]])
+def test_a_damaged_token_is_refused_with_a_challenge(
+    light: Hub, ada: Person, app: OAuthClient, change: Callable[[str], str]
+) -> None:
+    assert not opens_mcp(light, change(app.tokens(ada)["access_token"]))
+
+
+def test_large_bodies_are_refused(app: OAuthClient) -> None:
+    for path in ("register", "token", "revoke"):
+        answer = app.post(path, "x" * 100_000, headers={"Content-Type": "application/x-www-form-urlencoded"})
+        assert (answer.status_code, answer.json()["error"]) == (413, "too_large")
 
 
 def test_a_client_that_asks_for_less_cannot_be_given_more(ada: Person, app: OAuthClient) -> None:

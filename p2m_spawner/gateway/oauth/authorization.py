@@ -40,7 +40,7 @@ PERIOD = 600.0
 MODES = {
     Mode.FULL: ("Everything", "See and change scenes, render, read and write files, and run Python in Blender."),
     Mode.NO_CODE: ("Everything but code", "See and change scenes, render and use files, but run no Python of its own."),
-    Mode.READ_ONLY: ("Only look", "See scenes, pictures and files, and change nothing."),
+    Mode.READ_ONLY: ("Only look", "See scenes, pictures and lists of files, and change nothing."),
 }
 """What a person is told of each mode."""
 

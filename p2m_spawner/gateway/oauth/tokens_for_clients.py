@@ -3,6 +3,7 @@
 import base64
 import binascii
 import logging
+from collections.abc import Awaitable, Callable
 from urllib.parse import unquote_plus
 
 from starlette.requests import Request
@@ -83,24 +84,32 @@ class TokensForClients:
         client_id = await self._client_id(request, form)
         if not is_resource(form.get("resource"), self._addresses.mcp(request)):
             raise OAuthProblem("invalid_target", f"Tokens of this hub are for {self._addresses.mcp(request)}.")
-        kind = form.get("grant_type")
         try:
-            if kind == "authorization_code":
-                ticket = self._codes.ticket(
-                    _needed(form, "code"), client_id, _needed(form, "redirect_uri"), _needed(form, "code_verifier")
-                )
-                pair = await self._grants.redeem(ticket, client_id)
-            elif kind == "refresh_token":
-                pair = await self._grants.refresh(_needed(form, "refresh_token"), client_id)
-            else:
-                raise OAuthProblem("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
-            await self._callers.user_since(pair.grant.user, pair.grant.created, fresh=True)
+            given, exchange = self._given(form, client_id)
+            # The hub is asked first: if it is away, a code or token must not be used up.
+            if (grant := await self._grants.grant_of(given)) is not None:
+                await self._callers.user_since(grant.user, grant.created, fresh=True)
+            return await exchange(given, client_id)
         except Reused as error:
             log.warning("Client %s has used a code or refresh token twice", client_id)
             raise OAuthProblem("invalid_grant", str(error)) from error
         except (BadCode, BadToken) as error:
             raise OAuthProblem("invalid_grant", str(error)) from error
-        return pair
+
+    def _given(self, form: Form, client_id: str) -> tuple[str, Callable[[str, str], Awaitable[TokenPair]]]:
+        """What a client brings, and what exchanges it.
+
+        Raises:
+            BadCode: It is a code, and not this client's.
+            OAuthProblem: It brings nothing.
+        """
+        kind = form.get("grant_type")
+        if kind == "refresh_token":
+            return _needed(form, "refresh_token"), self._grants.refresh
+        if kind == "authorization_code":
+            code, redirect_uri, verifier = (_needed(form, name) for name in ("code", "redirect_uri", "code_verifier"))
+            return self._codes.ticket(code, client_id, redirect_uri, verifier), self._grants.redeem
+        raise OAuthProblem("unsupported_grant_type", "grant_type must be authorization_code or refresh_token.")
 
     async def revoke(self, request: Request) -> Response:
         """End the sign-in that a token belongs to, be it access or refresh token; unknown ones need no ending.
