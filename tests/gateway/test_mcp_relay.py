@@ -24,7 +24,7 @@ from tests.support.hub import Hub, Person
 from tests.support.mcp_client import text_of
 from tests.support.waiting import wait_for, wait_for_async
 
-from .conftest import Api
+from .conftest import Api, gateway_answers
 from .local_server import HANGS, LET_GO
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
@@ -104,9 +104,11 @@ def home_of(hub: Hub, person: Person) -> Path:
 
 
 def runs(pid: int) -> bool:
-    """Whether a process runs: neither gone nor waiting for its parent to notice its end."""
+    """Whether a process runs: neither gone, nor a corpse without threads that its parent has not noticed yet."""
+    process = Path(f"/proc/{pid}")
     try:
-        return Path(f"/proc/{pid}/stat").read_text().rsplit(")", 1)[1].split()[0] != "Z"
+        state = (process / "stat").read_text().rsplit(")", 1)[1].split()[0]
+        return state != "Z" or len(list((process / "task").iterdir())) > 1
     except FileNotFoundError:
         return False
 
@@ -415,7 +417,7 @@ def test_each_call_is_noted_with_its_outcome(local: Hub, sleeper: tuple[Person, 
     assert [(call["tool"], call["outcome"]) for call in reversed(calls)] == [
         ("length", "ok"),
         ("fail", "tool-error"),
-        ("no_such_tool", "error"),
+        ("no_such_tool", "tool-error"),
         ("large", "ok"),
         ("hang", "cancelled"),
     ]
@@ -452,3 +454,44 @@ def test_an_open_stream_is_no_use_of_the_server_and_a_call_is(ada: tuple[Person,
         assert last_activity(agent, person) == before
     agent.call("whose")
     assert last_activity(agent, person) > before
+
+
+# --- when the hub or the gateway is away ------------------------------------------------------------------------------
+
+
+def test_while_the_hub_does_not_answer_known_callers_go_on_and_others_are_asked_to_come_back(
+    local: Hub, ada: tuple[Person, Agent]
+) -> None:
+    person, agent = ada
+    assert agent.call("whose").ok
+    unknown = Agent(local, person.api("POST", f"users/{person.name}/tokens", json={}).json()["token"])
+    assert local.process
+    os.kill(local.process.pid, signal.SIGSTOP)
+    try:
+        assert result_of(agent.call("whose"))["structuredContent"]["user"] == person.name
+        refused = unknown.call("whose")  # after 15 s, so what the hub said of the other caller is old by now
+        assert (refused.status_code, refused.headers["Retry-After"]) == (503, "5")
+        assert "Try again in 5 seconds" in refused.json()["error"]["message"]
+        assert result_of(agent.call("whose"))["structuredContent"]["user"] == person.name
+    finally:
+        os.kill(local.process.pid, signal.SIGCONT)
+    wait_for(lambda: unknown.call("whose").ok, 30, "recovery")
+
+
+def test_after_the_gateway_was_killed_in_a_stream_the_same_session_goes_on(
+    local: Hub, ada: tuple[Person, Agent]
+) -> None:
+    agent = ada[1]
+    session = agent.initialize()
+    call = {"name": "hang", "arguments": {}, "_meta": {"progressToken": "p"}}
+    message = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call}
+    with agent.post(message, stream=True, **session) as answer:
+        chunks = answer.iter_content(None)
+        next(chunks)
+        killed = gateway_pid(local)
+        os.kill(killed, signal.SIGKILL)
+        with contextlib.suppress(requests.RequestException):
+            assert not any(b'"result"' in chunk for chunk in chunks)
+    wait_for(lambda: not runs(killed) and gateway_answers(local), 90, "another gateway")
+    assert result_of(agent.post({"jsonrpc": "2.0", "id": 6, "method": "tools/list"}, **session))["tools"]
+    assert result_of(agent.call("whose"))["structuredContent"]["user"] == ada[0].name
