@@ -15,8 +15,6 @@ from tests.support.waiting import wait_for
 __all__ = ["browser", "context", "page", "pictures"]
 
 LIGHT_HUB = (str(ROOT / ".venv/bin/jupyterhub"), "-f", str(Path(__file__).parent / "light_hub.py"))
-
-
 LOCAL_SERVERS_HUB = (*LIGHT_HUB[:2], str(Path(__file__).parent / "local_servers_hub.py"))
 
 

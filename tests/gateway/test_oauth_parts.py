@@ -19,7 +19,7 @@ from p2m_spawner.gateway.oauth.client_store import ClientStore
 from p2m_spawner.gateway.oauth.clients import Clients, shown_name
 from p2m_spawner.gateway.oauth.codes import BadCode, Codes
 from p2m_spawner.gateway.oauth.registration import PER_ADDRESS, PERIOD, Registration
-from p2m_spawner.gateway.oauth.server import _as_json
+from p2m_spawner.gateway.oauth.server import as_json
 from p2m_spawner.gateway.pkce import challenge
 from p2m_spawner.gateway.sealed import BadSeal, seal, unseal
 from p2m_spawner.gateway.store import GrantStore
@@ -268,7 +268,7 @@ async def test_a_connected_client_is_listed_with_its_last_use(grants: Grants, cl
 async def test_ten_thousand_registrations_are_throttled_and_leave_a_small_table(tmp_path: Path, clock: Clock) -> None:
     clients = Clients(ClientStore(f"sqlite:///{tmp_path / 'gateway.sqlite'}", most=50), clock)
     registration = Registration(clients, Metrics(), clock)
-    app = Starlette(routes=[Route("/register", _as_json(registration), methods=["POST"])])
+    app = Starlette(routes=[Route("/register", as_json(registration), methods=["POST"])])
     statuses: dict[int, int] = {}
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://gateway") as http:
 
