@@ -76,9 +76,12 @@ class Login:
 
 async def refresh(asked: Asked) -> Result:
     """Exchange a refresh token for new tokens."""
+    token, grants = asked.body.refresh_token, asked.gateway.grants
     try:
-        pair = await asked.gateway.grants.refresh(asked.body.refresh_token)
-        await asked.gateway.callers.user_since(pair.grant.user, pair.grant.created, fresh=True)
+        # The hub is asked first: if it is away, the token must not be used up.
+        if (grant := await grants.grant_of(token)) is not None:
+            await asked.gateway.callers.user_since(grant.user, grant.created, fresh=True)
+        pair = await grants.refresh(token)
     except BadToken as error:
         raise unauthenticated(str(error)) from error
     return 200, Tokens(**_tokens(pair))

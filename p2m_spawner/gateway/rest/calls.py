@@ -4,9 +4,8 @@ Starlette rather than FastAPI: the `mcp` package brings it anyway, a dozen calls
 errors' one shape and the checks of tokens would have to be written over FastAPI's own.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
 from typing import Any, Literal
 
 from pydantic import BaseModel, ValidationError
@@ -19,7 +18,7 @@ from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.tokens import Audience
 
-log = logging.getLogger(__name__)
+NO_STORE = {"Cache-Control": "no-store"}
 
 Who = Literal["anybody", "owner", "user", "admin"]
 """Who may make a call: ``owner`` is whoever has a good token, ``user`` one that opens a Blender."""
@@ -91,7 +90,6 @@ class Call:
     answers: tuple[Answer, ...]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Cache-Control": "no-store"})
 
     def route(self, gateway: Gateway) -> Route:
         """The Starlette route of this call."""
@@ -125,8 +123,8 @@ class Call:
         body = _valid(self.body, await request.body()) if self.body else None
         status, answer = await self.handler(Asked(gateway, request, caller, body, query))
         if answer is None:
-            return Response(status_code=status, headers=self.headers)
-        return JSONResponse(answer.model_dump(mode="json"), status, headers=self.headers)
+            return Response(status_code=status, headers=NO_STORE)
+        return JSONResponse(answer.model_dump(mode="json"), status, headers=NO_STORE)
 
 
 def _valid(model: type[BaseModel], given: bytes | dict[str, str]) -> BaseModel:
