@@ -2,20 +2,23 @@
 
 import itertools
 import json
+from pathlib import Path
 from typing import Any
 
+import httpx2
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.modes import HEADER, MODES, narrowest
-from p2m_spawner.gateway.mcp_relay import MAX_BODY, headers, messages
+from p2m_spawner.gateway.mcp_relay import MAX_BODY, discovery, headers, messages
 from p2m_spawner.gateway.mcp_relay.messages import RpcRequest, read_requests
 from p2m_spawner.gateway.mcp_relay.outcomes import TAIL, WHOLE, Outcome, Replies
 from p2m_spawner.gateway.mcp_relay.sessions import Sessions, UnknownSession
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.tokens import Mode
+from tests.unit.singleuser_fakes import serving_mcp
 
 JSON = st.recursive(
     st.none() | st.booleans() | st.integers() | st.text(max_size=5),
@@ -171,8 +174,11 @@ def test_only_what_belongs_to_mcp_passes() -> None:
         ("x-p2m-mode", "read-only"),
         ("accept-encoding", "identity"),
     ]
-    answer = [("Set-Cookie", "a=b"), ("WWW-Authenticate", "Bearer"), ("Content-Type", "x/y"), ("Mcp-Session-Id", "s")]
-    assert headers.outward(answer) == [("content-type", "x/y"), ("mcp-session-id", "s")]
+    answer = [("Set-Cookie", "a=b"), ("WWW-Authenticate", "Bearer"), ("Mcp-Session-Id", "s")]
+    safe = ("x-content-type-options", "nosniff")
+    assert headers.outward([*answer, ("Content-Type", "text/html")]) == [("mcp-session-id", "s"), safe]
+    kind = ("content-type", "text/event-stream; charset=utf-8")
+    assert headers.outward([*answer, kind]) == [("mcp-session-id", "s"), kind, safe]
 
 
 @given(own=st.sampled_from(Mode), asked=st.lists(st.sampled_from(Mode), max_size=3))
@@ -208,6 +214,31 @@ def test_gateway_and_container_agree_on_names_and_limits() -> None:
 )
 def test_who_takes_events(accept: str, takes: bool) -> None:
     assert headers.takes_events(accept) is takes
+
+
+# --- discovery --------------------------------------------------------------------------------------------------------
+
+
+async def test_the_stand_in_promises_what_the_server_in_the_container_does(tmp_path: Path) -> None:
+    params = {
+        "_meta": {
+            "io.modelcontextprotocol/protocolVersion": "2026-07-28",
+            "io.modelcontextprotocol/clientInfo": {"name": "test", "version": "0"},
+            "io.modelcontextprotocol/clientCapabilities": {},
+        }
+    }
+    request = {"jsonrpc": "2.0", "id": 1, "method": discovery.METHOD, "params": params}
+    more = {
+        "Accept": "application/json, text/event-stream",
+        "MCP-Protocol-Version": "2026-07-28",
+        "Mcp-Method": discovery.METHOD,
+    }
+    transport = httpx2.AsyncHTTPTransport(uds=str(tmp_path / "mcp.sock"))
+    async with serving_mcp(tmp_path), httpx2.AsyncClient(transport=transport) as http:
+        real = (await http.post("http://localhost/mcp", json=request, headers=more)).json()["result"]
+    mine = discovery.stand_in(1)["result"]
+    assert set(mine) == set(real) - {"_meta"}
+    assert {name: value for name, value in mine.items() if name != "instructions"}.items() <= real.items()
 
 
 # --- sessions ---------------------------------------------------------------------------------------------------------
