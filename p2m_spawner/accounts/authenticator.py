@@ -11,7 +11,7 @@ from jupyterhub.auth import Authenticator
 from tornado import web
 from traitlets import Dict, Enum, Integer, Set, Unicode, default
 
-from p2m_spawner.accounts import handlers, names, passwords
+from p2m_spawner.accounts import api, handlers, names, passwords
 from p2m_spawner.accounts.errors import WrongCredentials
 from p2m_spawner.accounts.model import AccountStore
 from p2m_spawner.accounts.service import Accounts, Rules
@@ -215,4 +215,5 @@ class AccountsAuthenticator(Authenticator):
             (r"/change-password", handlers.ChangePasswordHandler),
             (r"/accounts", handlers.AccountsAdminHandler),
             (r"/api/users/([^/]+)", handlers.AccountUserAPIHandler),
+            *api.HANDLERS,
         ]

@@ -1,22 +1,14 @@
 """The table of accounts, in any database that SQLAlchemy opens. Blocking: `service` calls it from threads."""
 
-import os
-import threading
 from datetime import UTC, datetime
 from enum import StrEnum
-from pathlib import Path
-from typing import cast
 
-from sqlalchemy import CursorResult, DateTime, Engine, String, Update, create_engine, func, select, update
-from sqlalchemy.engine import URL, make_url
+from sqlalchemy import DateTime, String, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
-from sqlalchemy.pool import StaticPool
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from p2m_spawner.accounts.errors import NameTaken, UnknownAccount
-
-LOCK_TIMEOUT = 5.0
-"""Seconds to wait for a locked SQLite file or a free connection."""
+from p2m_spawner.database import Store
 
 
 class State(StrEnum):
@@ -51,25 +43,15 @@ class Account(Base):
         return self.state == State.AWAITING
 
 
-class AccountStore:
+class AccountStore(Store):
     """Reads and writes accounts. Every method is one transaction and may raise sqlalchemy.exc.SQLAlchemyError.
 
-    The table is made at the first call, so a database that comes up after the hub is no problem.
-
     Args:
-        url: an SQLAlchemy URL with a blocking driver; SQLite files are created with mode 0600.
-
-    Raises:
-        sqlalchemy.exc.ArgumentError: the URL cannot be parsed.
-        sqlalchemy.exc.NoSuchModuleError, ImportError: its database driver is not installed.
+        url: See `p2m_spawner.database.Store`.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        self._engine = _engine(self.url)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        self._ready = False
-        self._lock = threading.Lock()
+        super().__init__(url, Base.metadata)
 
     def find(self, name: str) -> Account | None:
         """The account of a normalised name, or None."""
@@ -105,7 +87,7 @@ class AccountStore:
     def replace_hash(self, name: str, old: str | None, new: str) -> bool:
         """Store the hash `new` if the stored one is still `old`; tells whether it was."""
         change = update(Account).where(Account.name == name, Account.password_hash.is_not_distinct_from(old))
-        return self._changes(change.values(password_hash=new))
+        return self._changes(change.values(password_hash=new)) > 0
 
     def approve(self, name: str) -> None:
         """Let an account sign in.
@@ -132,41 +114,3 @@ class AccountStore:
         with self._session() as session:
             total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
             return list(session.scalars(wanted.order_by(*order).offset(offset).limit(limit))), total
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def _session(self) -> Session:
-        with self._lock:
-            if not self._ready:
-                _protect_sqlite_file(self.url)
-                Base.metadata.create_all(self._engine)
-                self._ready = True
-        return self._sessions()
-
-    def _changes(self, statement: Update) -> bool:
-        with self._session() as session, session.begin():
-            return bool(cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount)
-
-
-def _engine(url: URL) -> Engine:
-    if url.get_backend_name() != "sqlite":
-        return create_engine(url, pool_pre_ping=True, pool_timeout=LOCK_TIMEOUT)
-    if is_in_memory(url):
-        return create_engine(url, poolclass=StaticPool, connect_args={"check_same_thread": False})
-    return create_engine(url, connect_args={"timeout": LOCK_TIMEOUT})
-
-
-def is_in_memory(url: URL) -> bool:
-    """Whether the URL is an SQLite database that lives in this process only."""
-    return url.get_backend_name() == "sqlite" and url.database in (None, "", ":memory:")
-
-
-def _protect_sqlite_file(url: URL) -> None:
-    """Make the SQLite file readable by its owner alone, before anything is in it."""
-    if url.get_backend_name() != "sqlite" or is_in_memory(url) or (url.database or "").startswith("file:"):
-        return
-    path = Path(url.database or "")
-    os.close(os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600))
-    path.chmod(0o600)

@@ -27,8 +27,9 @@ from p2m_spawner.accounts.errors import (
     UnknownAccount,
     WrongCredentials,
 )
-from p2m_spawner.accounts.model import Account, AccountStore, State, is_in_memory
+from p2m_spawner.accounts.model import Account, AccountStore, State
 from p2m_spawner.accounts.throttle import LeakyBuckets, SignInGate, address_key
+from p2m_spawner.database import is_in_memory
 
 HASH_THREADS = 2
 HASH_QUEUE = 100

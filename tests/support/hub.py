@@ -51,6 +51,7 @@ class Hub:
             "P2M_PORT": str(self.port),
             "P2M_HUB_PORT": str(free_port()),
             "P2M_PROXY_API_PORT": str(free_port()),
+            "P2M_GATEWAY_PORT": str(free_port()),
             "P2M_STATE": str(state_dir),
             "P2M_IMAGE": IMAGE,
             **settings,

@@ -35,6 +35,11 @@ def test_urls_of_a_bind_to_every_address_and_of_ipv6():
     assert Settings.from_environment({"P2M_BIND": "::1"}).bind_url == "http://[::1]:8000"
 
 
+def test_a_public_url_is_told_to_people_and_not_used_by_the_hub_itself():
+    named = Settings.from_environment({"P2M_PUBLIC_URL": "https://hub.example.org/"})
+    assert (named.public_url, named.local_url) == ("https://hub.example.org", "http://127.0.0.1:8000")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -52,6 +57,8 @@ def test_urls_of_a_bind_to_every_address_and_of_ipv6():
         ("P2M_LOG_FORMAT", "xml", "one of: text, json"),
         ("P2M_BLENDER_MODE", "window", "one of: desktop, headless"),
         ("P2M_MCP_MODE", "all", "one of: full, no-code, read-only"),
+        ("P2M_PUBLIC_URL", "hub.example.org", "it must be scheme, host and port"),
+        ("P2M_PUBLIC_URL", "https://hub.example.org/path", "it must be scheme, host and port"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_would_be_right(name, value, sentence):
