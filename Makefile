@@ -36,7 +36,7 @@ pictures:  ## Take the README's pictures anew, into docs/img
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md
 
-bench:  ## Start beside stock DockerSpawner, round trips beside upstream's add-on, what the one MCP address costs
+bench:  ## Time of a start beside stock DockerSpawner, and round trips beside upstream's add-on
 	@python -m bench.spawn
 	@python -m bench.roundtrip
 	@python -m bench.gateway_latency
