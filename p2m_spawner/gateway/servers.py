@@ -320,12 +320,15 @@ class Servers:
                         if not is_new:
                             return False
                         raise StartFailed(_sentence(event))
+                    if event.get("ready") and not is_new:
+                        return False  # so long a server that has died may still pass for ready
                     is_new = True
                     start.tell(Progress(float(event.get("progress", 0)), str(event.get("message", ""))))
                     if event.get("ready"):
                         return True
         except HubRefused as refusal:
-            if refusal.status not in (400, 404):
+            # JupyterHub 6.1 answers 500 while it looks whether a server that it is asked to start has died.
+            if refusal.status not in (400, 404) and (refusal.status != 500 or asking.done()):
                 raise
         return False
 

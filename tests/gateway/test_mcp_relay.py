@@ -311,6 +311,14 @@ async def test_connecting_wakes_and_one_start_serves_all(sleeper: tuple[Person, 
     assert person.is_ready()
 
 
+async def test_a_client_of_the_new_protocol_stays_with_it_however_long_the_start_takes(local: Hub) -> None:
+    person, agent = somebody(local, "slow")
+    async with connected(agent) as client:
+        assert client.protocol_version == "2026-07-28"
+        assert (await client.call_tool("whose", {})).structured_content["user"] == person.name
+    person.stop_server()
+
+
 def test_a_session_opened_during_the_start_is_the_clients_own(local: Hub, sleeper: tuple[Person, Agent]) -> None:
     _, agent = sleeper
     session = agent.initialize()

@@ -9,7 +9,7 @@ import logging
 from collections.abc import Coroutine
 from typing import Any
 
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import Receive, Scope, Send
 
 from p2m_spawner.gateway.callers import need_blender
@@ -56,13 +56,15 @@ class McpRelay:
             try:
                 exchange = await self._accept(request, answer)
                 await _until_gone(exchange.run(), receive)
+            except ClientDisconnect:
+                log.debug("A client left before its request was complete")
             except (Refusal, HubAway, HubRefused, StoreAway) as error:
                 refusal = _refusal(error)
                 if refusal.status == 401:
                     metrics.refused_tokens.labels(refusal.code).inc()
                 await answer.fail(refusal)
 
-    async def _accept(self, request: Request, answer: Answer) -> "Exchange":
+    async def _accept(self, request: Request, answer: Answer) -> Exchange:
         """Check a request and read its body.
 
         Raises:

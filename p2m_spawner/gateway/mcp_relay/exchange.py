@@ -120,6 +120,7 @@ class Exchange:
             except UnknownSession:
                 raise _session_over() from None
             reply = await self._reach(inner)
+            self._body = b""  # the answer may stay open for hours
             if reply is not None:
                 async with aclosing(reply):
                     await self._pass_on(reply)
