@@ -26,13 +26,19 @@ class Refresh(BaseModel):
     refresh_token: Text
 
 
-class StopServer(BaseModel):
+class Query(BaseModel):
+    """A query. A misspelt parameter is refused: it would otherwise mean its default."""
+
+    model_config = ConfigDict(extra="forbid")
+
+
+class StopServer(Query):
     """Query of a logout."""
 
     stop_server: bool = Field(False, description="Whether the container is stopped too; files stay.")
 
 
-class OtherUser(BaseModel):
+class OtherUser(Query):
     """Query of a call that administrators may make for somebody else."""
 
     user_id: Annotated[str, Field(min_length=1, max_length=255)] | None = Field(
@@ -40,13 +46,15 @@ class OtherUser(BaseModel):
     )
 
 
-class Idle(BaseModel):
+class Idle(Query):
     """Query of a cleanup."""
 
-    idle_minutes: int = Field(30, ge=1, le=525_600, description="Servers unused for longer than this are stopped.")
+    idle_minutes: float = Field(
+        30, gt=0, le=525_600, allow_inf_nan=False, description="Servers unused for longer than this are stopped."
+    )
 
 
-class Page(BaseModel):
+class Page(Query):
     """Query of a list."""
 
     offset: int = Field(0, ge=0, le=1_000_000, description="How many to leave out.")

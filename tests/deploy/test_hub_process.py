@@ -113,19 +113,19 @@ def test_hub_says_where_it_is_and_ctrl_c_stops_it_cleanly(run: Run, settings: di
     assert run("deploy/hub", "check", **settings).returncode == 0, "its ports are free again"
 
 
-def test_orphaned_proxy_of_a_killed_hub_does_not_keep_the_next_one_from_starting(
+def test_orphans_of_a_killed_hub_do_not_keep_the_next_one_from_starting(
     run: Run, settings: dict[str, str], tmp_path: Path
 ) -> None:
     state = Path(settings["P2M_STATE"])
     with hub_that_runs(settings, tmp_path / "output") as foreground:
-        hub, proxy = (int((state / name).read_text()) for name in ("hub.pid", "proxy.pid"))
+        hub, *orphans = (int((state / name).read_text()) for name in ("hub.pid", "proxy.pid", "gateway.pid"))
         os.kill(foreground.pid, signal.SIGKILL)
         foreground.wait()
         os.kill(hub, signal.SIGKILL)
         wait_until(lambda: not Path(f"/proc/{hub}/exe").exists(), "the end of the hub")
-    assert Path(f"/proc/{proxy}/exe").exists(), "the proxy outlives its hub"
+    assert all(Path(f"/proc/{pid}/exe").exists() for pid in orphans), "proxy and gateway outlive their hub"
     assert run("deploy/hub", "check", **settings).returncode == 0
-    assert not Path(f"/proc/{proxy}/exe").exists()
+    assert not any(Path(f"/proc/{pid}/exe").exists() for pid in orphans)
 
 
 def test_down_stops_a_hub_that_runs_elsewhere(run: Run, settings: dict[str, str], tmp_path: Path) -> None:

@@ -1,12 +1,15 @@
 """The REST API over real containers: from a login to the tools of one's own Blender, and back to sleep."""
 
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from typing import Any
 
 import pytest
 import requests
 
 from tests.support.hub import Hub, Person
-from tests.support.waiting import wait_for
+from tests.support.mcp_client import mcp_client
+from tests.support.waiting import wait_for, wait_for_async
 
 from .conftest import Api
 
@@ -118,3 +121,41 @@ def test_the_metrics_page_has_the_gateways_and_the_hubs(hub: Hub, ada_api: Api) 
     assert "jupyterhub_" not in page.text
     assert requests.get(page.url, timeout=10).status_code == 401
     assert ada_api.get("metrics").status_code == 403
+
+
+# From here on ada's server is put to sleep and woken.
+
+
+async def test_a_cleanup_spares_a_render_and_then_stops_who_is_idle(hub: Hub, ada: Person, ada_api: Api) -> None:
+    admin = Api(hub, hub.admin().token)
+    ada.log_in()
+
+    def clean_up() -> dict[str, Any]:
+        answer = admin.post("admin/cleanup-idle", params={"idle_minutes": 0.001})
+        assert answer.status_code == 200, answer.text
+        return dict(answer.json())
+
+    async with mcp_client(ada.mcp_url, ada.token) as blender:
+        started = await blender.call_tool("start_render", {"samples": 65536, "width": 1920})
+        job = started.structured_content["id"]
+        kept = await wait_for_async(lambda: clean_up()["kept"], 30, "an idle server with a render")
+        assert kept == {ada.name: "1 render going on."}
+        assert ada_api.get("user/session").json()["active"] is True
+        sessions = admin.get("admin/sessions").json()["sessions"]
+        assert [session["jobs"][0]["id"] for session in sessions if session["user_id"] == ada.name] == [job]
+        cancelled = await blender.call_tool("cancel_job", {"id": job})
+        assert not cancelled.is_error, cancelled
+    stopped = await wait_for_async(lambda: clean_up()["stopped"], 60, "an idle server without one")
+    assert stopped == [ada.name]
+    wait_for(lambda: ada_api.get("user/session").json()["server"] == "stopped", 60, "stop of the idle server")
+
+
+def test_many_who_wake_a_sleeping_blender_start_it_once(hub: Hub, ada: Person, ada_api: Api) -> None:
+    assert ada_api.get("user/session").json()["server"] == "stopped"
+    with ThreadPoolExecutor(8) as pool:
+        answers = list(pool.map(lambda _: Api(hub, ada_api.token).post("connect"), range(8)))
+    if any(answer.status_code != 200 for answer in answers):  # a busy machine may need more than 30 s
+        wait_for(lambda: connected(ada_api), 90, "the woken Blender")
+    asked = f"POST /hub/api/users/{ada.name}/server"
+    log = (hub.state_dir / "logs" / "hub.log").read_text()
+    assert log.count(asked) == 2, "once for the login at the beginning, once now"

@@ -29,6 +29,11 @@ def test_urls_of_a_bind_to_every_address_and_of_ipv6():
     assert Settings.from_environment({"P2M_BIND": "::1"}).bind_url == "http://[::1]:8000"
 
 
+def test_a_public_url_is_told_to_people_and_not_used_by_the_hub_itself():
+    named = Settings.from_environment({"P2M_PUBLIC_URL": "https://hub.example.org/"})
+    assert (named.public_url, named.local_url) == ("https://hub.example.org", "http://127.0.0.1:8000")
+
+
 @pytest.mark.parametrize(
     ("name", "value", "sentence"),
     [
@@ -40,6 +45,8 @@ def test_urls_of_a_bind_to_every_address_and_of_ipv6():
         ("P2M_PUBLISH_MCP", "yes", "one of: 0, 1"),
         ("P2M_MEMORY", "lots", "P2M_MEMORY is 'lots'"),
         ("P2M_CPUS", "0", "P2M_CPUS is '0'"),
+        ("P2M_PUBLIC_URL", "hub.example.org", "it must be scheme, host and port"),
+        ("P2M_PUBLIC_URL", "https://hub.example.org/path", "it must be scheme, host and port"),
     ],
 )
 def test_a_bad_setting_is_named_with_what_would_be_right(name, value, sentence):
