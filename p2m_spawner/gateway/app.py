@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from p2m_spawner.gateway import metrics_page, rest
+from p2m_spawner.gateway import connect_page, metrics_page, rest, sessions_page
 from p2m_spawner.gateway.grants import StoreAway
 from p2m_spawner.gateway.middleware import BodyLimit, SameSite, refusal_response
 from p2m_spawner.gateway.parts import Gateway
@@ -38,6 +38,8 @@ def create_app(gateway: Gateway) -> Starlette:
         *gateway.sign_in.routes(),
         *rest.routes(gateway),
         *metrics_page.routes(gateway),
+        *connect_page.routes(gateway),
+        *sessions_page.routes(gateway),
     ]
     larger_bodies: Mapping[str, int] = {}  # path → bytes, where 64 KiB are too few
 

@@ -11,6 +11,7 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from p2m_spawner import mcp_scopes
 from p2m_spawner.gateway import tokens
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.recent import Recent
@@ -20,6 +21,9 @@ from p2m_spawner.hub_client import HubClient, HubUser, TokenOwner
 
 KNOWN_FOR = 10.0
 """Seconds for which an answer of the hub is good where not a fresh one is asked for: a revoked token's last seconds."""
+
+ENDED_FOR = 300.0
+"""Seconds for which the id of a revoked token is kept: longer than any answer of the hub about it."""
 
 MOST_KNOWN = 2000
 """Answers of the hub that are kept at most."""
@@ -70,6 +74,7 @@ class Callers:
         self._grants = grants
         self._owners: Recent[TokenOwner] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
         self._users: Recent[HubUser] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
+        self._ended: Recent[bool] = Recent(ENDED_FOR, MOST_KNOWN, clock)
 
     async def identify(
         self,
@@ -138,6 +143,10 @@ class Callers:
         """Ask the hub anew when a hub token comes the next time."""
         self._owners.drop(_digest(token))
 
+    def ended(self, token_id: str) -> None:
+        """Refuse a hub token from now on: it has been revoked through the gateway, which may still remember it."""
+        self._ended.put(token_id, True)
+
     async def _by_jwt(self, token: str, audiences: Collection[Audience], fresh: bool) -> Caller:
         claims = await self._grants.verify(token, audiences)
         user = await self.user_since(claims.user, datetime.fromtimestamp(claims.issued, UTC), fresh=fresh)
@@ -159,17 +168,32 @@ class Callers:
             if owner is None:
                 raise BadToken("The token is unknown or has expired; make a new one at the hub's token page.")
             self._owners.put(_digest(token), owner)
+        if owner.token_id is not None and self._ended.get(owner.token_id):
+            raise BadToken("The token has been revoked.")
+        mode = mode_of(owner)
         return Caller(
             name=owner.name,
             admin=owner.admin and "admin:servers" in owner.scopes,
-            mode=Mode.FULL,
+            mode=mode or Mode.READ_ONLY,
             client="hub token",
             is_user=owner.kind == "user",
-            may_open=owner.kind == "user" and owner.may("access:servers"),
+            may_open=owner.kind == "user" and mode is not None,
             may_stop=owner.kind == "user" and owner.may("delete:servers"),
             may_read_metrics="read:metrics" in owner.scopes,
             hub_token=owner,
         )
+
+
+def mode_of(owner: TokenOwner) -> Mode | None:
+    """What a hub token allows in its owner's Blender; None when it does not open it.
+
+    A token with several of these scopes has been given the widest.
+    """
+    if owner.may("access:servers"):
+        return Mode.FULL
+    if owner.may(mcp_scopes.NO_CODE):
+        return Mode.NO_CODE
+    return Mode.READ_ONLY if owner.may(mcp_scopes.READ_ONLY) else None
 
 
 def need_blender(caller: Caller) -> None:
@@ -182,7 +206,7 @@ def need_blender(caller: Caller) -> None:
         raise forbidden("This token belongs to a service of the hub, which has no Blender.")
     if not caller.may_open:
         raise forbidden(
-            f"This token of {caller.name} does not open their server; it needs the scope access:servers.",
+            f"This token of {caller.name} does not open their Blender; make one for agents on the Connect page.",
             code="insufficient_scope",
         )
 

@@ -7,7 +7,7 @@ errors' one shape and the checks of tokens would have to be written over FastAPI
 import logging
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any, Literal, TypeVar
 
 from pydantic import BaseModel, ValidationError
 from starlette.requests import Request
@@ -20,6 +20,8 @@ from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.tokens import Audience
 
 log = logging.getLogger(__name__)
+
+M = TypeVar("M", bound=BaseModel)
 
 Who = Literal["anybody", "owner", "user", "admin"]
 """Who may make a call: ``owner`` is whoever has a good token, ``user`` one that opens a Blender."""
@@ -121,15 +123,15 @@ class Call:
                 need_blender(caller)
             elif self.who == "admin":
                 need_admin(caller)
-        query = _valid(self.query, dict(request.query_params)) if self.query else None
-        body = _valid(self.body, await request.body()) if self.body else None
+        query = valid(self.query, dict(request.query_params)) if self.query else None
+        body = valid(self.body, await request.body()) if self.body else None
         status, answer = await self.handler(Asked(gateway, request, caller, body, query))
         if answer is None:
             return Response(status_code=status, headers=self.headers)
         return JSONResponse(answer.model_dump(mode="json"), status, headers=self.headers)
 
 
-def _valid(model: type[BaseModel], given: bytes | dict[str, str]) -> BaseModel:
+def valid(model: type[M], given: bytes | dict[str, str]) -> M:
     """What a client sent, validated.
 
     Raises:

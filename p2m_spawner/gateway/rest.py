@@ -9,14 +9,12 @@ from typing import Any
 
 from starlette.routing import BaseRoute
 
-from p2m_spawner import urls
 from p2m_spawner.accounts.names import normalise
 from p2m_spawner.accounts.throttle import LeakyBuckets
 from p2m_spawner.gateway import api_page
 from p2m_spawner.gateway.callers import need_blender
 from p2m_spawner.gateway.calls import Answer, Asked, Call, Result
 from p2m_spawner.gateway.grants import TokenPair
-from p2m_spawner.gateway.mcp_probe import NoTools, count_tools
 from p2m_spawner.gateway.models import (
     AdminSession,
     Blender,
@@ -39,6 +37,7 @@ from p2m_spawner.gateway.models import (
     Tokens,
 )
 from p2m_spawner.gateway.parts import Gateway
+from p2m_spawner.gateway.reach import CONNECT_DEADLINE, Waiting, existing_user, reach
 from p2m_spawner.gateway.refusals import Refusal, forbidden, unauthenticated
 from p2m_spawner.gateway.servers import StartFailed, Status, state_of
 from p2m_spawner.gateway.tokens import Audience, BadToken, Mode
@@ -48,12 +47,6 @@ log = logging.getLogger(__name__)
 
 CLIENT = "REST API"
 """What the grants of logins are called."""
-
-CONNECT_DEADLINE = 30.0
-"""Seconds that a connect call waits."""
-
-POLL_INTERVAL = 0.2
-"""Seconds between two looks at a status that is not ready."""
 
 ASKED_AT_ONCE = 20
 """Servers asked for their status at the same time."""
@@ -190,20 +183,8 @@ def _too_many(wait: float) -> Refusal:
 
 async def session(asked: Asked) -> Result:
     """Tell how the caller's server is; does not start it."""
-    user = await _existing(asked.gateway, asked.caller.name)
+    user = await existing_user(asked.gateway, asked.caller.name)
     return 200, Session.model_validate(await _session(asked, user, await asked.gateway.servers.status(user)))
-
-
-async def _existing(gateway: Gateway, name: str) -> HubUser:
-    """A user as they are now.
-
-    Raises:
-        Refusal: 404.
-    """
-    user = await gateway.hub.user(name)
-    if user is None:
-        raise Refusal(404, "no_such_user", "There is no such user at this hub.")
-    return user
 
 
 async def _session(asked: Asked, user: HubUser, status: Status | None) -> dict[str, Any]:
@@ -298,58 +279,14 @@ async def connect(asked: Asked) -> Result:
     begun = time.monotonic()
     try:
         async with asyncio.timeout(CONNECT_DEADLINE):
-            tools = await _reach(gateway, name, waiting)
+            reached = await reach(gateway, name, waiting)
     except (StartFailed, TimeoutError) as error:
         reason = str(error) or f"Not ready after {CONNECT_DEADLINE:.0f} seconds. {waiting.reason}"
         gateway.metrics.connects.labels("failed").inc()
         return 504, NotConnected(reason=reason)
     gateway.metrics.connects.labels("connected").inc()
     gateway.metrics.connect_seconds.observe(time.monotonic() - begun)
-    return 200, Connected(num_tools=tools)
-
-
-class Waiting:
-    """What a connect call waits for.
-
-    Attributes:
-        reason: A sentence.
-    """
-
-    reason = "The hub has not answered yet."
-
-
-async def _reach(gateway: Gateway, name: str, waiting: Waiting) -> int:
-    """Number of tools, once Blender is ready and its MCP server has listed them.
-
-    Raises:
-        StartFailed: The server cannot be started.
-    """
-    while True:
-        user = await _existing(gateway, name)
-        if state_of(user.server) != "ready":
-            async for step in gateway.servers.start(name).follow():
-                waiting.reason = step.message
-            user = await _existing(gateway, name)
-        status = await gateway.servers.status(user)
-        waiting.reason = why_not_ready(status)
-        url = await gateway.servers.url(user, urls.MCP)
-        if status is not None and status["ready"] and url is not None:
-            try:
-                return await count_tools(gateway.servers.http, url)
-            except NoTools as error:
-                waiting.reason = str(error)
-        await asyncio.sleep(POLL_INTERVAL)
-
-
-def why_not_ready(status: Status | None) -> str:
-    """What a server that runs is waiting for, as a sentence."""
-    if status is None:
-        return "The server does not answer yet."
-    blender, mcp = status["blender"], status["mcp"]
-    if blender["state"] not in ("ready", "busy"):
-        because = f": {blender['reason']}" if blender["reason"] else ""
-        return f"Blender is {blender['state']}{because}."
-    return f"Blender is {blender['state']}, its MCP server is {mcp['state']}."
+    return 200, Connected(num_tools=reached.num_tools)
 
 
 # The table

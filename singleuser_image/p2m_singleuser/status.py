@@ -18,6 +18,7 @@ from tornado import web
 
 from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable, exits_of
+from p2m_singleuser.processor import processor
 
 PROBE_S = 0.75
 """Seconds each of the probes may take."""
@@ -50,7 +51,15 @@ class StatusProbe:
         blender, mcp = await asyncio.gather(self._blender(), self._mcp())
         ui = {"state": self._ui()}
         ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] != "down"
-        return {"ready": ready, "blender": blender, "mcp": mcp, "ui": ui, "jobs": self._jobs()}
+        cpu = processor()
+        return {
+            "ready": ready,
+            "blender": blender,
+            "mcp": mcp,
+            "ui": ui,
+            "jobs": self._jobs(),
+            "cpu": {"used_seconds": cpu.used_seconds, "limit_cores": cpu.limit_cores},
+        }
 
     def _jobs(self) -> list[dict[str, Any]]:
         """Return the renders that wait or run, the oldest first."""
