@@ -22,8 +22,8 @@ from p2m_spawner.hub_client import HubClient, HubUser, TokenOwner
 KNOWN_FOR = 10.0
 """Seconds for which an answer of the hub is good where not a fresh one is asked for: a revoked token's last seconds."""
 
-ENDED_FOR = 300.0
-"""Seconds for which the id of a revoked token is kept: longer than any answer of the hub about it."""
+DIGEST_KNOWN_FOR = 300.0
+"""Seconds for which it is known which token has an id at the hub: longer than any answer of the hub about it."""
 
 MOST_KNOWN = 2000
 """Answers of the hub that are kept at most."""
@@ -74,7 +74,7 @@ class Callers:
         self._grants = grants
         self._owners: Recent[TokenOwner] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
         self._users: Recent[HubUser] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
-        self._ended: Recent[bool] = Recent(ENDED_FOR, MOST_KNOWN, clock)
+        self._digests: Recent[str] = Recent(DIGEST_KNOWN_FOR, MOST_KNOWN, clock)
 
     async def identify(
         self,
@@ -143,9 +143,10 @@ class Callers:
         """Ask the hub anew when a hub token comes the next time."""
         self._owners.drop(_digest(token))
 
-    def ended(self, token_id: str) -> None:
-        """Refuse a hub token from now on: it has been revoked through the gateway, which may still remember it."""
-        self._ended.put(token_id, True)
+    def forget_id(self, token_id: str) -> None:
+        """As :meth:`forget`, by what the hub calls the token."""
+        if digest := self._digests.get(token_id):
+            self._owners.drop(digest)
 
     async def _by_jwt(self, token: str, audiences: Collection[Audience], fresh: bool) -> Caller:
         claims = await self._grants.verify(token, audiences)
@@ -168,8 +169,8 @@ class Callers:
             if owner is None:
                 raise BadToken("The token is unknown or has expired; make a new one at the hub's token page.")
             self._owners.put(_digest(token), owner)
-        if owner.token_id is not None and self._ended.get(owner.token_id):
-            raise BadToken("The token has been revoked.")
+        if owner.token_id is not None:
+            self._digests.put(owner.token_id, _digest(token))
         mode = mode_of(owner)
         return Caller(
             name=owner.name,

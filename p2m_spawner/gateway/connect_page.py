@@ -77,7 +77,6 @@ def routes(gateway: Gateway) -> Iterable[Route]:
             person,
             gateway_url=gateway.addresses.mcp(request),
             direct_url=gateway.addresses.direct_mcp(request, person.name),
-            modes=[mode.value for mode in Mode],
         )
 
     async def state(request: Request) -> Response:
@@ -216,7 +215,7 @@ async def _revoke(gateway: Gateway, person: Person, what: Revocation) -> None:
         if refusal.status != 404:
             raise
         raise _nothing_to_end() from refusal
-    gateway.callers.ended(what.id)
+    gateway.callers.forget_id(what.id)
 
 
 def _nothing_to_end() -> Refusal:

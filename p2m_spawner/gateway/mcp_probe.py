@@ -57,8 +57,8 @@ async def _list_tools(http: httpx2.AsyncClient, url: str, cursor: str | None) ->
         message = _message(answer)
     except (httpx2.TransportError, ValueError) as error:
         raise NoTools("The MCP server does not answer.") from error
-    if isinstance(error := message.get("error"), dict):
-        raise NoTools(str(error.get("message", "The MCP server refused.")))
+    if isinstance(refusal := message.get("error"), dict):
+        raise NoTools(str(refusal.get("message", "The MCP server refused.")))
     try:
         result: dict[str, Any] = message["result"]
         result["tools"]

@@ -192,7 +192,7 @@ def routes(gateway: Gateway) -> Iterable[Route]:
         if not person.admin:
             message = "Everybody's servers are for administrators of this hub."
             return gateway.pages.problem("Not for you", message, status=403, person=person)
-        return gateway.pages.page("sessions_page.html", person)
+        return gateway.pages.page("sessions_page.html", person, rows=ROWS)
 
     async def rows(request: Request) -> Response:
         need_administrator(await reader(gateway, request))

@@ -1,6 +1,6 @@
-// The user's home page: live status, start and stop, the panel for agents.
+// The user's home page: live status, start and stop.
 
-import { ConnectPanel } from "./connect.js";
+import { renderFacts, setText } from "./facts.js";
 import { UserApi, blenderStatus } from "./hub.js";
 import { StageList } from "./stages.js";
 import { describe } from "./words.js";
@@ -13,11 +13,10 @@ const LONGEST_WAIT_MS = 3000;
 const ATTENTION_MS = 2 * 60 * 1000;
 
 const home = document.getElementById("p2m-home");
-const { userName, userUrl, apiUrl, spawnUrl, lastSpawn } = home.dataset;
+const { userUrl, apiUrl, spawnUrl, lastSpawn } = home.dataset;
 const part = (id) => document.getElementById(id);
 const api = new UserApi(apiUrl);
 const stages = new StageList(part("spawn-stages"));
-const panel = new ConnectPanel(part("connect-panel"), { api, userName, userUrl });
 const stopDialog = new bootstrap.Modal(part("stop-dialog"));
 
 const view = {
@@ -42,7 +41,7 @@ function render() {
   if (status.dataset.state !== words.state) status.dataset.state = words.state;
   setText(part("status-title"), words.title);
   setText(part("status-detail"), words.detail);
-  renderFacts(words.facts);
+  renderFacts(part("status-facts"), words.facts);
 
   const spawning = view.starting || view.server?.pending === "spawn";
   const running = Boolean(view.server?.ready) && !view.stopping;
@@ -57,32 +56,6 @@ function render() {
     const target = userUrl + link.dataset.open;
     link.href = running ? target : `${spawnUrl}?next=${encodeURIComponent(target)}`;
   }
-  panel.setRunning(running);
-}
-
-function setText(element, text) {
-  // an unchanged live region stays silent
-  if (element.textContent !== text) element.textContent = text;
-}
-
-function renderFacts(facts) {
-  const list = part("status-facts");
-  const text = JSON.stringify(facts);
-  if (list.dataset.shown === text) return;
-  list.dataset.shown = text;
-  list.hidden = facts.length === 0;
-  list.replaceChildren(
-    ...facts.map(([name, value]) => {
-      const pair = document.createElement("div");
-      const term = document.createElement("dt");
-      const meaning = document.createElement("dd");
-      term.textContent = name;
-      meaning.textContent = value;
-      meaning.title = value;
-      pair.append(term, meaning);
-      return pair;
-    }),
-  );
 }
 
 function follow() {
@@ -186,13 +159,11 @@ async function stop() {
   refresh();
 }
 
-for (const button of document.querySelectorAll("[data-action=start], [data-action=start-here]")) {
-  button.addEventListener("click", (event) => {
-    event.preventDefault();
-    if (window.jhdata.options_form) location.assign(button.href);
-    else start();
-  });
-}
+document.querySelector("[data-action=start]").addEventListener("click", (event) => {
+  event.preventDefault();
+  if (window.jhdata.options_form) location.assign(event.currentTarget.href);
+  else start();
+});
 document.querySelector("[data-action=stop]").addEventListener("click", () => stopDialog.show());
 part("confirm-stop").addEventListener("click", () => {
   stopDialog.hide();
@@ -218,7 +189,6 @@ document.addEventListener("visibilitychange", () => {
   lastInput = Date.now();
   refresh();
 });
-if (location.hash === "#connect-agent") bootstrap.Modal.getOrCreateInstance(part("connect-panel")).show();
 
 if (lastSpawn === "failed") view.failure = await api.lastFailure().catch(() => null);
 await refresh();

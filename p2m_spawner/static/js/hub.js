@@ -74,18 +74,6 @@ export class UserApi {
     const event = JSON.parse(lines.at(-1).slice("data: ".length));
     return event.failed ? event : null;
   }
-
-  async tokens() {
-    return (await request(`${this.url}/tokens`)).api_tokens;
-  }
-
-  createToken(token) {
-    return request(`${this.url}/tokens`, { method: "POST", body: token });
-  }
-
-  revokeToken(id) {
-    return request(`${this.url}/tokens/${encodeURIComponent(id)}`, { method: "DELETE" });
-  }
 }
 
 // A user's server takes a cookie from a script only with an XSRF token of its own, which the hub's pages cannot read;
