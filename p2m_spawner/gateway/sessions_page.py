@@ -23,10 +23,10 @@ from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.reach import existing_user
 from p2m_spawner.gateway.recent import Recent
 from p2m_spawner.gateway.refusals import Refusal
-from p2m_spawner.gateway.servers import Status, state_of
+from p2m_spawner.gateway.servers import Servers, Status, state_of
 from p2m_spawner.gateway.sign_in import Person
 from p2m_spawner.gateway.visits import need_administrator, reader, visitor
-from p2m_spawner.hub_client import HubUser
+from p2m_spawner.hub_client import HubClient, HubUser
 
 log = logging.getLogger(__name__)
 
@@ -99,12 +99,14 @@ class Sessions:
     """The rows of the page.
 
     Args:
-        gateway: The gateway's parts.
+        hub: Lists users, and tells how servers have ended.
+        servers: Tell how they are.
         clock: Monotonic seconds.
     """
 
-    def __init__(self, gateway: Gateway, clock: Callable[[], float] = time.monotonic) -> None:
-        self._gateway = gateway
+    def __init__(self, hub: HubClient, servers: Servers, clock: Callable[[], float] = time.monotonic) -> None:
+        self._hub = hub
+        self._servers = servers
         self._processors = Processors(clock)
         self._endings: Recent[dict[str, Any]] = Recent(ENDING_KNOWN_FOR, MOST_KNOWN, clock)
 
@@ -114,7 +116,7 @@ class Sessions:
         Raises:
             HubAway, HubRefused: The hub does not say.
         """
-        users, total = await self._gateway.hub.users_page(which.search, which.offset, ROWS, active=not which.everybody)
+        users, total = await self._hub.users_page(which.search, which.offset, ROWS, active=not which.everybody)
         gate = asyncio.Semaphore(ASKED_AT_ONCE)
 
         async def row(user: HubUser) -> dict[str, Any]:
@@ -132,7 +134,7 @@ class Sessions:
         server, state = user.server, state_of(user.server)
         status = await self._status(user) if state == "ready" else None
         activity = (server.last_activity if server else None) or user.last_activity
-        start = self._gateway.servers.starting(user.name)
+        start = self._servers.starting(user.name)
         return {
             "name": user.name,
             "admin": user.admin,
@@ -147,7 +149,7 @@ class Sessions:
     async def _status(self, user: HubUser) -> Status | None:
         try:
             async with asyncio.timeout(ANSWER_WITHIN):
-                return await self._gateway.servers.status(user)
+                return await self._servers.status(user)
         except TimeoutError:
             return None
 
@@ -170,7 +172,7 @@ class Sessions:
         """How a server that does not run has ended, without its log; None when it was stopped in good order."""
         known = self._endings.get(name)
         if known is None:
-            ending = await self._gateway.hub.ending(name) or {}
+            ending = await self._hub.ending(name) or {}
             known = {key: value for key, value in ending.items() if key != "log"}
             self._endings.put(name, known)
         return known or None
@@ -185,7 +187,7 @@ def _part(status: Status, name: str) -> dict[str, Any]:
 def routes(gateway: Gateway) -> Iterable[Route]:
     """The page, and what its script asks for."""
     prefix = gateway.settings.prefix
-    sessions = Sessions(gateway)
+    sessions = Sessions(gateway.hub, gateway.servers)
 
     async def page(request: Request) -> Response:
         person = await visitor(gateway, request)
