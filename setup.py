@@ -23,6 +23,7 @@ setup(
             "static/*",
             "static/js/*",
             "gateway/templates/*.html",
+            "gateway/rest/templates/*.html",
         ]
     },
     install_requires=[

@@ -36,6 +36,8 @@ def configure(c: Any, settings: Settings) -> None:
         "environment": {
             "P2M_STATE": str(settings.state_dir),
             "P2M_PUBLIC_URL": settings.given_public_url or "",
+            "P2M_GATEWAY_DB": settings.gateway_db or "",
+            "P2M_AUDIT_ARGUMENTS": str(int(settings.audit_arguments)),
             "PYTHONUNBUFFERED": "1",
         },
         "oauth_no_confirm": True,  # it is part of the hub: its pages sign people in without a question

@@ -24,6 +24,7 @@ class Settings:
         hub_port: ``P2M_HUB_PORT`` (8081): port of the hub's own API on the containers' network.
         proxy_api_port: ``P2M_PROXY_API_PORT`` (8001): port of the proxy's API on the loopback.
         gateway_port: ``P2M_GATEWAY_PORT`` (8082): port of the gateway on the loopback, behind the proxy.
+        gateway_db: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins at the gateway; None: SQLite in the state folder.
         given_public_url: ``P2M_PUBLIC_URL``: address that people use, without a path; None: that of each request.
         state_dir: ``P2M_STATE`` (.p2m): folder of databases, secrets, logs and process ids; absolute.
         admin_user: ``P2M_ADMIN_USER`` (admin): name of the administrator.
@@ -31,6 +32,7 @@ class Settings:
         auth: ``P2M_AUTH`` (accounts): ``accounts`` or ``oauth``.
         signup: ``P2M_SIGNUP``: ``open``, ``approval`` or ``closed``; open on a loopback bind, otherwise approval.
         publish_mcp: ``P2M_PUBLISH_MCP`` (0): whether raw Blender sockets are published on the host's loopback.
+        audit_arguments: ``P2M_AUDIT_ARGUMENTS`` (0): whether the audit of tool calls has their arguments.
         image: ``P2M_IMAGE``: image of the users' containers.
         network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers.
         memory: ``P2M_MEMORY`` (4G): memory limit of a container; K, M, G or T.
@@ -43,6 +45,7 @@ class Settings:
     hub_port: int = 8081
     proxy_api_port: int = 8001
     gateway_port: int = 8082
+    gateway_db: str | None = None
     given_public_url: str | None = None
     state_dir: Path = Path(".p2m")
     admin_user: str = "admin"
@@ -50,6 +53,7 @@ class Settings:
     auth: str = "accounts"
     signup: str = "open"
     publish_mcp: bool = False
+    audit_arguments: bool = False
     image: str = "p2m/blender-singleuser:latest"
     network: str = "p2m"
     memory: str = "4G"
@@ -109,6 +113,7 @@ class Settings:
             hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
             proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
             gateway_port=number("P2M_GATEWAY_PORT", cls.gateway_port, int, 1, 65535),
+            gateway_db=text("P2M_GATEWAY_DB", "") or None,
             given_public_url=public_url or None,
             state_dir=(base / Path(text("P2M_STATE", str(cls.state_dir))).expanduser()).resolve(),
             admin_user=text("P2M_ADMIN_USER", cls.admin_user),
@@ -116,6 +121,7 @@ class Settings:
             auth=choice("P2M_AUTH", cls.auth, "accounts", "oauth"),
             signup=choice("P2M_SIGNUP", "open" if loopback else "approval", "open", "approval", "closed"),
             publish_mcp=choice("P2M_PUBLISH_MCP", "0", "0", "1") == "1",
+            audit_arguments=choice("P2M_AUDIT_ARGUMENTS", "0", "0", "1") == "1",
             image=text("P2M_IMAGE", cls.image),
             network=text("P2M_NETWORK", cls.network),
             memory=memory,

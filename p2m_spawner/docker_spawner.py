@@ -247,7 +247,7 @@ class BlenderDockerSpawner(BlenderSpawnerMixin, DockerSpawner):
         self._ledger.release(self._log_name)
         self._ports = None
 
-    def published_ports(self) -> dict[str, int | None]:
+    def ports_on_host(self) -> dict[str, int | None]:
         """As the mixin's."""
         pair = None if self.use_internal_ip else self._ports
         return {"ui": pair.ui if pair else None, "mcp": pair.mcp if pair and self.publish_mcp else None}

@@ -59,7 +59,7 @@ class BlenderSpawnerMixin(Spawner):
         """Whether the server's container (or pod) still runs."""
         raise NotImplementedError
 
-    def published_ports(self) -> dict[str, int | None]:
+    def ports_on_host(self) -> dict[str, int | None]:
         """Ports on which the server is published on its host: ``ui`` (Jupyter and desktop) and ``mcp`` (raw socket)."""
         return {"ui": None, "mcp": None}
 

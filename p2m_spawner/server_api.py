@@ -33,8 +33,8 @@ class ServerPlaceAPIHandler(APIHandler):
         if spawner is not None and spawner.active:
             if spawner.ready:
                 place["address"] = spawner.server.host
-            if hasattr(spawner, "published_ports"):
-                place["ports"] = spawner.published_ports()
+            if hasattr(spawner, "ports_on_host"):
+                place["ports"] = spawner.ports_on_host()
         self.finish(json.dumps(place))
 
 

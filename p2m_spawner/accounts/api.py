@@ -10,6 +10,7 @@ from typing import Any
 from jupyterhub.apihandlers.base import APIHandler
 from tornado import web
 
+from p2m_spawner.accounts import names
 from p2m_spawner.accounts.errors import AccountProblem, WrongCredentials
 
 SCOPE = "custom:p2m:accounts"
@@ -77,8 +78,10 @@ class SignInAPIHandler(AccountsAPIHandler):
                     raise error.__cause__ from error
                 raise
             if not authenticated:
+                self.log.warning("Failed login for %r through the gateway", given["username"][: names.MAX_LENGTH])
                 raise WrongCredentials
             user = await self.auth_to_user(authenticated)
+            self.log.info("User logged in through the gateway: %s", user.name)
             return {"name": user.name, "admin": user.admin}
 
         await self.answer(200, sign_in)

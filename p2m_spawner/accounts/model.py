@@ -1,17 +1,14 @@
 """The table of accounts, in any database that SQLAlchemy opens. Blocking: `service` calls it from threads."""
 
-import threading
 from datetime import UTC, datetime
 from enum import StrEnum
-from typing import cast
 
-from sqlalchemy import CursorResult, DateTime, String, Update, func, select, update
-from sqlalchemy.engine import make_url
+from sqlalchemy import DateTime, String, func, select, update
 from sqlalchemy.exc import IntegrityError
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from p2m_spawner.accounts.errors import NameTaken, UnknownAccount
-from p2m_spawner.database import open_engine, protect_sqlite_file
+from p2m_spawner.database import Store
 
 
 class State(StrEnum):
@@ -46,25 +43,15 @@ class Account(Base):
         return self.state == State.AWAITING
 
 
-class AccountStore:
+class AccountStore(Store):
     """Reads and writes accounts. Every method is one transaction and may raise sqlalchemy.exc.SQLAlchemyError.
 
-    The table is made at the first call, so a database that comes up after the hub is no problem.
-
     Args:
-        url: an SQLAlchemy URL with a blocking driver; SQLite files are created with mode 0600.
-
-    Raises:
-        sqlalchemy.exc.ArgumentError: the URL cannot be parsed.
-        sqlalchemy.exc.NoSuchModuleError, ImportError: its database driver is not installed.
+        url: See `p2m_spawner.database.Store`.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        self._engine = open_engine(self.url)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        self._ready = False
-        self._lock = threading.Lock()
+        super().__init__(url, Base.metadata)
 
     def find(self, name: str) -> Account | None:
         """The account of a normalised name, or None."""
@@ -100,7 +87,7 @@ class AccountStore:
     def replace_hash(self, name: str, old: str | None, new: str) -> bool:
         """Store the hash `new` if the stored one is still `old`; tells whether it was."""
         change = update(Account).where(Account.name == name, Account.password_hash.is_not_distinct_from(old))
-        return self._changes(change.values(password_hash=new))
+        return self._changes(change.values(password_hash=new)) > 0
 
     def approve(self, name: str) -> None:
         """Let an account sign in.
@@ -127,19 +114,3 @@ class AccountStore:
         with self._session() as session:
             total = session.scalar(select(func.count()).select_from(wanted.subquery())) or 0
             return list(session.scalars(wanted.order_by(*order).offset(offset).limit(limit))), total
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def _session(self) -> Session:
-        with self._lock:
-            if not self._ready:
-                protect_sqlite_file(self.url)
-                Base.metadata.create_all(self._engine)
-                self._ready = True
-        return self._sessions()
-
-    def _changes(self, statement: Update) -> bool:
-        with self._session() as session, session.begin():
-            return bool(cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount)

@@ -5,6 +5,7 @@ from urllib.parse import quote
 from starlette.requests import Request
 
 from p2m_spawner import urls
+from p2m_spawner.gateway.refusals import REALM
 from p2m_spawner.gateway.settings import GatewaySettings
 
 
@@ -38,6 +39,26 @@ class Addresses:
     def mcp(self, request: Request) -> str:
         """The MCP address for everybody."""
         return self.gateway(request, "mcp")
+
+    def issuer(self, request: Request) -> str:
+        """Who gives out OAuth tokens: the gateway."""
+        return self.gateway(request).rstrip("/")
+
+    def well_known(self, request: Request, kind: str, of: str) -> str:
+        """Where metadata about a URL of the gateway is (RFC 8414, section 3.1; RFC 9728, section 3.1).
+
+        Args:
+            request: Its origin counts.
+            kind: ``oauth-authorization-server`` or ``oauth-protected-resource``.
+            of: The URL.
+        """
+        origin = self.origin(request)
+        return f"{origin}/.well-known/{kind}{of.removeprefix(origin)}"
+
+    def mcp_challenge(self, request: Request) -> str:
+        """Start of ``WWW-Authenticate`` at the MCP address: tells clients where to find out how to get a token."""
+        metadata = self.well_known(request, "oauth-protected-resource", self.mcp(request))
+        return f'{REALM}, resource_metadata="{metadata}"'
 
     def desktop(self, request: Request, user: str) -> str:
         """A user's Blender in the browser."""

@@ -1,7 +1,7 @@
 """The web application: what every request passes, which module answers it, and how errors look."""
 
 import logging
-from collections.abc import AsyncIterator, Awaitable, Callable, Mapping
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
 from http import HTTPStatus
 
@@ -12,13 +12,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from p2m_spawner.gateway import connect_page, metrics_page, rest, sessions_page
-from p2m_spawner.gateway.grants import StoreAway
+from p2m_spawner.gateway import connect_page, mcp_relay, metrics_page, rest, sessions_page
 from p2m_spawner.gateway.middleware import BodyLimit, SameSite, refusal_response
 from p2m_spawner.gateway.parts import Gateway
-from p2m_spawner.gateway.refusals import Refusal, hub_away
+from p2m_spawner.gateway.refusals import Refusal, hub_away, hub_refused, store_away
 from p2m_spawner.gateway.sign_in import SignInNeeded
-from p2m_spawner.hub_client import RETRY_AFTER, HubAway, HubRefused
+from p2m_spawner.gateway.store_calls import StoreAway
+from p2m_spawner.hub_client import HubAway, HubRefused
 
 log = logging.getLogger(__name__)
 
@@ -36,12 +36,14 @@ def create_app(gateway: Gateway) -> Starlette:
     routes: list[BaseRoute] = [
         Route(f"{prefix}health", health, methods=["GET"]),
         *gateway.sign_in.routes(),
+        *gateway.oauth.routes(),
         *rest.routes(gateway),
         *metrics_page.routes(gateway),
+        *mcp_relay.routes(gateway),
         *connect_page.routes(gateway),
         *sessions_page.routes(gateway),
     ]
-    larger_bodies: Mapping[str, int] = {}  # path → bytes, where 64 KiB are too few
+    larger_bodies = {f"{prefix}{mcp_relay.PATH}": mcp_relay.MAX_BODY}  # bytes, where 64 KiB are too few
 
     @asynccontextmanager
     async def lifespan(app: Starlette) -> AsyncIterator[None]:
@@ -114,13 +116,11 @@ async def _hub_refused(request: Request, error: Exception) -> Response:
     """A refusal that no route foresaw: the gateway's role lacks a scope, or the hub is in trouble."""
     assert isinstance(error, HubRefused)  # noqa: S101
     log.error("%s %s: the hub refuses: %s %s", request.method, request.url.path, error.status, error.message)
-    message = "The hub has refused a request of the gateway; its log says why. Tell the administrator."
-    return refusal_response(Refusal(502, "hub_refused", message))
+    return refusal_response(hub_refused())
 
 
 async def _store_away(request: Request, error: Exception) -> Response:
-    message = "Sign-ins cannot be read at the moment. Try again in a few seconds."
-    return refusal_response(Refusal(503, "store_away", message, {"Retry-After": str(RETRY_AFTER)}))
+    return refusal_response(store_away())
 
 
 async def _unforeseen(request: Request, error: Exception) -> Response:

@@ -14,6 +14,7 @@ from datetime import UTC, datetime
 from p2m_spawner import mcp_scopes
 from p2m_spawner.gateway import tokens
 from p2m_spawner.gateway.grants import Grants
+from p2m_spawner.gateway.hub_answers import HubAnswers
 from p2m_spawner.gateway.recent import Recent
 from p2m_spawner.gateway.refusals import REALM, forbidden, unauthenticated
 from p2m_spawner.gateway.tokens import Audience, BadToken, Mode
@@ -72,8 +73,8 @@ class Callers:
     def __init__(self, hub: HubClient, grants: Grants, clock: Callable[[], float] = time.monotonic) -> None:
         self._hub = hub
         self._grants = grants
-        self._owners: Recent[TokenOwner] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
-        self._users: Recent[HubUser] = Recent(KNOWN_FOR, MOST_KNOWN, clock)
+        self._owners: HubAnswers[TokenOwner] = HubAnswers(KNOWN_FOR, MOST_KNOWN, clock)
+        self._users: HubAnswers[HubUser] = HubAnswers(KNOWN_FOR, MOST_KNOWN, clock)
         self._digests: Recent[str] = Recent(DIGEST_KNOWN_FOR, MOST_KNOWN, clock)
 
     async def identify(
@@ -117,12 +118,7 @@ class Callers:
         Raises:
             HubAway, HubRefused: It cannot be told now.
         """
-        user = None if fresh else self._users.get(name)
-        if user is None:
-            user = await self._hub.user(name)
-            if user is not None:
-                self._users.put(name, user)
-        return user
+        return await self._users.get(name, lambda: self._hub.user(name), fresh=fresh)
 
     async def user_since(self, name: str, since: datetime, *, fresh: bool = False) -> HubUser:
         """The user to whom something was given at a time; all their grants end when they are no longer there.
@@ -163,12 +159,9 @@ class Callers:
         )
 
     async def _by_hub_token(self, token: str, fresh: bool) -> Caller:
-        owner = None if fresh else self._owners.get(_digest(token))
+        owner = await self._owners.get(_digest(token), lambda: self._hub.owner_of(token), fresh=fresh)
         if owner is None:
-            owner = await self._hub.owner_of(token)
-            if owner is None:
-                raise BadToken("The token is unknown or has expired; make a new one at the hub's token page.")
-            self._owners.put(_digest(token), owner)
+            raise BadToken("The token is unknown or has expired; make a new one at the hub's token page.")
         if owner.token_id is not None:
             self._digests.put(owner.token_id, _digest(token))
         mode = mode_of(owner)

@@ -16,7 +16,6 @@ from starlette.routing import Route
 
 from p2m_spawner import mcp_scopes
 from p2m_spawner.gateway.callers import mode_of
-from p2m_spawner.gateway.calls import valid
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.reach import CONNECT_DEADLINE, Waiting, existing_user, reach
 from p2m_spawner.gateway.refusals import Refusal
@@ -24,15 +23,14 @@ from p2m_spawner.gateway.servers import StartFailed
 from p2m_spawner.gateway.sign_in import Person
 from p2m_spawner.gateway.store import Grant
 from p2m_spawner.gateway.tokens import Mode
-from p2m_spawner.gateway.visits import reader, visitor
+from p2m_spawner.gateway.validation import valid
+from p2m_spawner.gateway.visits import NO_STORE, reader, visitor
 from p2m_spawner.hub_client import HubRefused, TokenOwner, UserToken
 
 NOTE = "MCP agent"
 """How the notes of tokens for agents begin, by which they are found among the hub's."""
 
 DAY = 24 * 3600
-
-NO_STORE = {"Cache-Control": "no-store"}
 
 
 class NewToken(BaseModel):

@@ -57,8 +57,9 @@ async def _list_tools(http: httpx2.AsyncClient, url: str, cursor: str | None) ->
         message = _message(answer)
     except (httpx2.TransportError, ValueError) as error:
         raise NoTools("The MCP server does not answer.") from error
-    if isinstance(refusal := message.get("error"), dict):
-        raise NoTools(str(refusal.get("message", "The MCP server refused.")))
+    refused = message.get("error")
+    if isinstance(refused, dict):
+        raise NoTools(str(refused.get("message", "The MCP server refused.")))
     try:
         result: dict[str, Any] = message["result"]
         result["tools"]

@@ -34,10 +34,10 @@ class Reader(Protocol):
         """What their forms send."""
 
 
-def environment() -> Environment:
-    """Templates of the gateway: autoescaped, and a name that is missing is an error."""
+def environment(folder: Path) -> Environment:
+    """Templates of a folder: autoescaped, and a name that is missing is an error."""
     return Environment(
-        loader=FileSystemLoader(TEMPLATES),
+        loader=FileSystemLoader(folder),
         autoescape=True,
         undefined=StrictUndefined,
         trim_blocks=True,
@@ -53,7 +53,7 @@ class Pages:
     """
 
     def __init__(self, settings: GatewaySettings) -> None:
-        self._templates = environment()
+        self._templates = environment(TEMPLATES)
         self._templates.globals.update(prefix=settings.prefix, hub_prefix=settings.hub_prefix)
 
     def page(

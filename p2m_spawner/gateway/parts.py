@@ -7,10 +7,12 @@ from types import TracebackType
 from typing import Self
 
 from p2m_spawner.gateway.addresses import Addresses
+from p2m_spawner.gateway.audit import Audit
 from p2m_spawner.gateway.callers import Callers
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.keys import KeyRing
 from p2m_spawner.gateway.metrics import Metrics
+from p2m_spawner.gateway.oauth.server import OAuthServer
 from p2m_spawner.gateway.pages import Pages
 from p2m_spawner.gateway.servers import Servers
 from p2m_spawner.gateway.settings import GatewaySettings
@@ -20,6 +22,9 @@ from p2m_spawner.hub_client import HubClient
 
 KEY_FILE = "gateway-keys.json"
 """Name of the key file in the state folder."""
+
+AUDIT_FILE = "logs/audit.jsonl"
+"""Name of the audit in the state folder."""
 
 
 @dataclass(frozen=True)
@@ -36,6 +41,8 @@ class Gateway:
         metrics: What is counted.
         pages: Renders pages.
         sign_in: Who is at a browser.
+        oauth: The authorization server of the MCP address.
+        audit: The tool calls.
     """
 
     settings: GatewaySettings
@@ -47,6 +54,8 @@ class Gateway:
     metrics: Metrics
     pages: Pages
     sign_in: SignIn
+    oauth: OAuthServer
+    audit: Audit
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:
@@ -58,7 +67,10 @@ class Gateway:
         hub = HubClient(settings.hub_api_url, settings.hub_token)
         keys = key_ring(settings.state_dir)
         grants = Grants(GrantStore(settings.db_url), keys)
-        callers, addresses, pages = Callers(hub, grants), Addresses(settings), Pages(settings)
+        callers, addresses, metrics, pages = Callers(hub, grants), Addresses(settings), Metrics(), Pages(settings)
+        sign_in = SignIn(settings, hub, callers, keys, addresses, pages)
+        audit_file = settings.state_dir / AUDIT_FILE
+        audit_file.parent.mkdir(mode=0o700, exist_ok=True)
         return cls(
             settings=settings,
             hub=hub,
@@ -66,9 +78,11 @@ class Gateway:
             callers=callers,
             servers=Servers(hub, settings.hub_token),
             addresses=addresses,
-            metrics=Metrics(),
+            metrics=metrics,
             pages=pages,
-            sign_in=SignIn(settings, hub, callers, keys, addresses, pages),
+            sign_in=sign_in,
+            oauth=OAuthServer(settings, grants, keys, callers, addresses, metrics, pages, sign_in),
+            audit=Audit(audit_file, keep_arguments=settings.audit_arguments),
         )
 
     async def __aenter__(self) -> Self:
@@ -78,7 +92,9 @@ class Gateway:
         self, kind: type[BaseException] | None, error: BaseException | None, traceback: TracebackType | None
     ) -> None:
         async with AsyncExitStack() as stack:
+            stack.callback(self.audit.close)
             stack.callback(self.grants.close)
+            stack.callback(self.oauth.close)
             await stack.enter_async_context(self.hub)
             await stack.enter_async_context(self.servers)
 

@@ -25,10 +25,15 @@ class Recent(Generic[T]):
     def __len__(self) -> int:
         return len(self._kept)
 
-    def get(self, key: str) -> T | None:
-        """The entry, None when there is none or it has grown too old."""
+    def get(self, key: str, more: float = 0.0) -> T | None:
+        """The entry, None when there is none or it has grown too old.
+
+        Args:
+            key: Whose.
+            more: Seconds for which it is good beyond its time.
+        """
         since, value = self._kept.get(key, (float("-inf"), None))
-        return value if self._clock() - since <= self._seconds else None
+        return value if self._clock() - since <= self._seconds + more else None
 
     def put(self, key: str, value: T) -> None:
         """Keep an entry."""

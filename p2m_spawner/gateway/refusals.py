@@ -49,3 +49,15 @@ def hub_away(retry_after: int) -> Refusal:
     """503 while the hub does not answer."""
     message = f"The hub does not answer at the moment, it may be restarting. Try again in {retry_after} seconds."
     return Refusal(503, "hub_away", message, {"Retry-After": str(retry_after)})
+
+
+def hub_refused() -> Refusal:
+    """502: the hub refuses what the gateway needs; the logs say what."""
+    message = "The hub has refused a request of the gateway; its log says why. Tell the administrator."
+    return Refusal(502, "hub_refused", message)
+
+
+def store_away(retry_after: int = 5) -> Refusal:
+    """503 while the gateway's own database does not answer."""
+    message = "Sign-ins cannot be read at the moment. Try again in a few seconds."
+    return Refusal(503, "store_away", message, {"Retry-After": str(retry_after)})

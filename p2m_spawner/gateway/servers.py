@@ -6,9 +6,10 @@ Servers are asked directly, with the gateway's own token (scope ``access:servers
 
 import asyncio
 import contextlib
+import functools
 import logging
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine
+from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Literal, Self
@@ -16,7 +17,7 @@ from typing import Any, Literal, Self
 import httpx2
 
 from p2m_spawner import urls
-from p2m_spawner.gateway.recent import Recent
+from p2m_spawner.gateway.hub_answers import HubAnswers
 from p2m_spawner.hub_client import HubAway, HubClient, HubRefused, HubServer, HubUser, ServerPlace
 
 log = logging.getLogger(__name__)
@@ -39,9 +40,16 @@ JUPYTER_STATUS = "api/status"
 STATUS_TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
 """Of one question for a status document."""
 
+STREAM_TIMEOUT = httpx2.Timeout(None, connect=5.0, write=60.0)
+"""Of a request whose answer may take any time."""
+
 Status = dict[str, Any]
 
 State = Literal["stopped", "starting", "ready", "stopping"]
+
+
+NOWHERE = ServerPlace(None, None, None)
+"""The place of a server that does not run."""
 
 
 class StartFailed(Exception):
@@ -102,7 +110,7 @@ class Start:
         """
         await asyncio.shield(self.task)
 
-    async def follow(self) -> AsyncIterator[Progress]:
+    async def follow(self) -> AsyncGenerator[Progress, None]:
         """Yield each step as it comes, those from before too, until the start is over.
 
         Raises:
@@ -149,13 +157,20 @@ class Servers:
         self._hub = hub
         self._clock = clock
         self._starts: dict[str, Start] = {}
-        self._places: Recent[ServerPlace] = Recent(PLACE_KNOWN_FOR, MOST_PLACES, clock)
+        self._places: HubAnswers[ServerPlace] = HubAnswers(PLACE_KNOWN_FOR, MOST_PLACES, clock)
         self.http = httpx2.AsyncClient(
             headers={"Authorization": f"token {token}"},
             timeout=STATUS_TIMEOUT,
             trust_env=False,  # never by a proxy of the environment
         )
         """Sends requests to users' servers with the gateway's token."""
+        self.streams = httpx2.AsyncClient(
+            headers=self.http.headers,
+            timeout=STREAM_TIMEOUT,
+            limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0),
+            trust_env=False,
+        )
+        """The same for answers that may take hours, as many at once as there are."""
 
     async def __aenter__(self) -> Self:
         return self
@@ -166,19 +181,18 @@ class Servers:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
         await self.http.aclose()
+        await self.streams.aclose()
 
     async def place(self, user: HubUser) -> ServerPlace:
         """Where a user's server is, as the hub said for this start of it at most `PLACE_KNOWN_FOR` seconds ago."""
         server = user.server
         if server is None:
-            return ServerPlace(None, None, None)
+            return NOWHERE
         key = f"{user.name} {server.started}"
-        place = self._places.get(key)
-        if place is None:
-            place = await self._hub.server_place(user.name)
-            if place.address is not None:
-                self._places.put(key, place)
-        return place
+        place = await self._places.get(key, lambda: self._hub.server_place(user.name))
+        if place is None or place.address is None:
+            self._places.drop(key)  # soon it has one
+        return place or NOWHERE
 
     async def url(self, user: HubUser, path: str) -> str | None:
         """Where a path below a user's server (see :mod:`p2m_spawner.urls`) is reached from here; None: not ready."""
@@ -221,8 +235,13 @@ class Servers:
         start = self._starts.get(name)
         if start is None or start.task.done():
             start = self._starts[name] = Start(name, self._start)
-            start.task.add_done_callback(lambda _: self._starts.pop(name, None))
+            start.task.add_done_callback(functools.partial(self._forget, start))
         return start
+
+    def _forget(self, start: Start, task: asyncio.Task[None]) -> None:
+        """Drop a start that is over, unless the next one has taken its place."""
+        if self._starts.get(start.user) is start:
+            del self._starts[start.user]
 
     async def stop(self, user: HubUser) -> None:
         """Ask for the end of a user's server; does nothing when there is none."""
@@ -238,12 +257,24 @@ class Servers:
         asking = asyncio.create_task(self._ask(start.user))
         try:
             while not await self._follow(start, asking):
-                if asking.done() and asking.result():
+                if asking.done() and (asking.result() or await self._has_become_ready(start.user)):
                     return
-                await asyncio.wait([asking], timeout=RETRY_INTERVAL)
+                await asyncio.sleep(RETRY_INTERVAL)
         finally:
             asking.cancel()
-            await asyncio.wait([asking])
+            await asyncio.gather(asking, return_exceptions=True)
+
+    async def _has_become_ready(self, name: str) -> bool:
+        """Whether a server that was starting is ready now.
+
+        Raises:
+            StartFailed: It is neither.
+        """
+        user = await self._hub.user(name)
+        state = state_of(user.server if user else None)
+        if state in ("stopped", "stopping"):
+            raise StartFailed("The server was stopped while it was starting.")
+        return state == "ready"
 
     async def _ask(self, name: str) -> bool:
         """Ask for the server; tells whether it is ready, otherwise it is starting.
@@ -252,7 +283,7 @@ class Servers:
             StartFailed: The hub refuses.
         """
         end = self._clock() + STOP_DEADLINE
-        was_stopping = False
+        seen_stopped = False
         while True:
             try:
                 return await self._hub.start_server(name)
@@ -265,10 +296,10 @@ class Servers:
                     return state == "ready"
                 if self._clock() > end:
                     raise StartFailed(f"The server did not stop within {STOP_DEADLINE:.0f} seconds.") from refusal
-                # A server that was stopping when the hub refused may have stopped when it was asked about.
-                if state == "stopped" and (was_stopping or refusal.status != 400):
+                # One that was stopping when the hub refused may have stopped before it was asked about: once more.
+                if state == "stopped" and (seen_stopped or refusal.status != 400):
                     raise StartFailed(refusal.message) from refusal
-                was_stopping = state == "stopped"
+                seen_stopped = state == "stopped"
             await asyncio.sleep(RETRY_INTERVAL)
 
     async def _follow(self, start: Start, asking: asyncio.Task[bool]) -> bool:

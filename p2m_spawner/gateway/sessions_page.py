@@ -11,21 +11,20 @@ from collections.abc import Callable, Iterable
 from typing import Annotated, Any
 
 import httpx2
-from pydantic import Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from p2m_spawner import urls
-from p2m_spawner.gateway.calls import valid
-from p2m_spawner.gateway.models import Query
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.reach import existing_user
 from p2m_spawner.gateway.recent import Recent
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.servers import Servers, Status, state_of
 from p2m_spawner.gateway.sign_in import Person
-from p2m_spawner.gateway.visits import need_administrator, reader, visitor
+from p2m_spawner.gateway.validation import valid
+from p2m_spawner.gateway.visits import NO_STORE, need_administrator, reader, visitor
 from p2m_spawner.hub_client import HubClient, HubUser
 
 log = logging.getLogger(__name__)
@@ -52,11 +51,11 @@ LOG_LINES = 200
 RESTART_TIMEOUT = httpx2.Timeout(120.0, connect=3.0)
 """Of a restart of Blender, which answers once it is back."""
 
-NO_STORE = {"Cache-Control": "no-store"}
 
-
-class Rows(Query):
+class Rows(BaseModel):
     """Which servers somebody looks at."""
+
+    model_config = ConfigDict(extra="forbid")
 
     search: Annotated[str, Field(max_length=100)] = ""
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0

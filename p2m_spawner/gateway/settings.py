@@ -24,6 +24,7 @@ class GatewaySettings:
         public_url: ``P2M_PUBLIC_URL``: origin that people use, without a last slash; None: the one of each request.
         state_dir: ``P2M_STATE``: folder of keys, database and process id.
         db_url: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins; an SQLite file in the state folder by default.
+        audit_arguments: ``P2M_AUDIT_ARGUMENTS``: whether the audit has the arguments of tool calls.
         oauth_client_id: ``JUPYTERHUB_CLIENT_ID``: as what the gateway's pages sign people in at the hub.
     """
 
@@ -36,6 +37,7 @@ class GatewaySettings:
     public_url: str | None
     state_dir: Path
     db_url: str = field(repr=False)
+    audit_arguments: bool
     oauth_client_id: str
 
     @classmethod
@@ -69,5 +71,6 @@ class GatewaySettings:
             public_url=environ.get("P2M_PUBLIC_URL", "").rstrip("/") or None,
             state_dir=state_dir,
             db_url=environ.get("P2M_GATEWAY_DB") or f"sqlite:///{state_dir / 'gateway.sqlite'}",
+            audit_arguments=environ.get("P2M_AUDIT_ARGUMENTS") == "1",
             oauth_client_id=environ.get("JUPYTERHUB_CLIENT_ID", ""),
         )

@@ -5,8 +5,6 @@ is asked for it again and again: it ends that token when the person logs out at 
 or is deleted, and so the session ends too. Nothing is kept here.
 """
 
-import base64
-import hashlib
 import hmac
 import logging
 import re
@@ -23,6 +21,7 @@ from starlette.routing import Route
 from p2m_spawner.gateway.addresses import Addresses
 from p2m_spawner.gateway.callers import Callers
 from p2m_spawner.gateway.pages import Pages
+from p2m_spawner.gateway.pkce import challenge
 from p2m_spawner.gateway.refusals import Refusal, forbidden
 from p2m_spawner.gateway.sealed import BadSeal, seal, unseal
 from p2m_spawner.gateway.settings import GatewaySettings
@@ -202,9 +201,3 @@ class SignIn:
             httponly=True,
             samesite="lax",  # the way back from the hub, and from a client that opens the consent page
         )
-
-
-def challenge(verifier: str) -> str:
-    """PKCE's S256 of a verifier (RFC 7636, section 4.2)."""
-    digest = hashlib.sha256(verifier.encode("utf-8", "surrogatepass")).digest()
-    return base64.urlsafe_b64encode(digest).decode().rstrip("=")

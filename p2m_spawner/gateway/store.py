@@ -4,15 +4,13 @@ A grant is one sign-in of one client: a login by the REST API, or an OAuth autho
 time, of which only a hash is kept. Access tokens are not kept: each names its grant.
 """
 
-import threading
 from datetime import UTC, datetime, timedelta
-from typing import cast
 
-from sqlalchemy import CursorResult, DateTime, Executable, String, TypeDecorator, delete, select, update
-from sqlalchemy.engine import Dialect, make_url
-from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column, sessionmaker
+from sqlalchemy import DateTime, String, TypeDecorator, delete, select, update
+from sqlalchemy.engine import Dialect
+from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from p2m_spawner.database import open_engine, protect_sqlite_file
+from p2m_spawner.database import Store
 
 MOST_GRANTS = 100
 """Grants that one user has at most; a new one ends the oldest, so that the table stays bounded."""
@@ -48,7 +46,7 @@ class Grant(Base):
         mode: What they allow.
         refresh_hash: SHA-256 of the refresh token that is valid now.
         created: When it was made.
-        used: When it was last refreshed.
+        used: When it was last used, within some minutes.
         expires: When its refresh token ends, unless it is used before.
         revoked: When it was ended, None while it is good.
     """
@@ -72,25 +70,15 @@ class Grant(Base):
         return self.revoked is None and now < self.expires
 
 
-class GrantStore:
-    """Reads and writes grants. Every method is one transaction and may raise sqlalchemy.exc.SQLAlchemyError.
-
-    The table is made at the first call, so a database that comes up after the gateway is no problem.
+class GrantStore(Store):
+    """Reads and writes grants. Every method is one transaction.
 
     Args:
-        url: An SQLAlchemy URL with a blocking driver; SQLite files are created with mode 0600.
-
-    Raises:
-        sqlalchemy.exc.ArgumentError: The URL cannot be parsed.
-        sqlalchemy.exc.NoSuchModuleError, ImportError: Its database driver is not installed.
+        url: See :class:`p2m_spawner.database.Store`.
     """
 
     def __init__(self, url: str) -> None:
-        self.url = make_url(url)
-        self._engine = open_engine(self.url)
-        self._sessions = sessionmaker(self._engine, expire_on_commit=False)
-        self._ready = False
-        self._lock = threading.Lock()
+        super().__init__(url, Base.metadata)
 
     def find(self, grant_id: str) -> Grant | None:
         """The grant of an id, good or not; None when there is none."""
@@ -123,6 +111,10 @@ class GrantStore:
         )
         return self._changes(change.values(refresh_hash=new_hash, used=now, expires=expires)) > 0
 
+    def touch(self, grant_id: str, now: datetime) -> None:
+        """Keep that a grant has been used."""
+        self._changes(update(Grant).where(Grant.id == grant_id).values(used=now))
+
     def revoke(self, grant_id: str, now: datetime) -> bool:
         """End a grant; tells whether it was not ended yet."""
         change = update(Grant).where(Grant.id == grant_id, Grant.revoked.is_(None))
@@ -140,19 +132,3 @@ class GrantStore:
         with self._session() as session:
             good = select(Grant).where(Grant.user == user, Grant.revoked.is_(None), Grant.expires > now)
             return list(session.scalars(good.order_by(Grant.used.desc())))
-
-    def close(self) -> None:
-        """Close all connections."""
-        self._engine.dispose()
-
-    def _session(self) -> Session:
-        with self._lock:
-            if not self._ready:
-                protect_sqlite_file(self.url)
-                Base.metadata.create_all(self._engine)
-                self._ready = True
-        return self._sessions()
-
-    def _changes(self, statement: Executable) -> int:
-        with self._session() as session, session.begin():
-            return cast("CursorResult[tuple[()]]", session.execute(statement)).rowcount

@@ -12,6 +12,9 @@ from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import forbidden
 from p2m_spawner.gateway.sign_in import XSRF_HEADER, Person
 
+NO_STORE = {"Cache-Control": "no-store"}
+"""Headers of what is given to a page's script."""
+
 
 async def visitor(gateway: Gateway, request: Request) -> Person:
     """Who opens a page.

@@ -93,12 +93,17 @@ class Events(EventStore):
         return stream
 
 
-def fixture_app() -> Starlette:
-    """Return the web application, with its endpoint at ``/mcp``."""
+def fixture_server() -> MCPServer[None]:
+    """Return the server, to which others may add tools of their own."""
     server = MCPServer[None](name="fixtures", tools=[_schema_tool()], log_level="WARNING")
     for add in (_add_contents, _add_conversations, _add_questions, _add_resources, _add_prompts, _add_requests):
         add(server)
-    return server.streamable_http_app(
+    return server
+
+
+def fixture_app(server: MCPServer[None] | None = None) -> Starlette:
+    """Return the web application, with its endpoint at ``/mcp``."""
+    return (server or fixture_server()).streamable_http_app(
         event_store=Events(),
         retry_interval=RECONNECT_MS,
         transport_security=TransportSecuritySettings(allowed_hosts=ALLOWED_HOSTS),

@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 import requests
 
+from tests.support.browser import browser, context, page, pictures
 from tests.support.hub import ROOT, Hub, Person
 from tests.support.waiting import wait_for
 
-OUTPUT = ROOT / "tests/output"
-"""Where pictures of pages go that nobody keeps."""
+__all__ = ["browser", "context", "page", "pictures"]
 
 LIGHT_HUB = (str(ROOT / ".venv/bin/jupyterhub"), "-f", str(Path(__file__).parent / "light_hub.py"))
 
@@ -100,10 +100,3 @@ def logs_on_failure(request: pytest.FixtureRequest, failed: Callable[[], bool]) 
             running: Hub = request.getfixturevalue(name)
             log = running.state_dir / "logs" / "hub.log"
             print(f"=== {name}\n", (log.read_text() if log.exists() else running.output())[-8000:])
-
-
-@pytest.fixture(scope="session")
-def pictures() -> Path:
-    """Where pictures for the documentation go: `OUTPUT`, or with `make pictures` docs/img."""
-    OUTPUT.mkdir(exist_ok=True)
-    return ROOT / "docs/img" if os.environ.get("P2M_TEST_PICTURES") else OUTPUT

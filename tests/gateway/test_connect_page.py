@@ -16,12 +16,12 @@ import pytest
 import requests
 from playwright.async_api import Page, expect
 
-from tests.support.browser import tab_of
+from tests.support.browser import OUTPUT, tab_of
 from tests.support.hub import Hub, Person
 from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for_async
 
-from .conftest import OUTPUT, Api
+from .conftest import Api
 
 SECOND = 1000
 PHONE = {"width": 375, "height": 812}

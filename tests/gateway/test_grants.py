@@ -7,17 +7,17 @@ from pathlib import Path
 
 import pytest
 
-from p2m_spawner.gateway.grants import REFRESH_LIFETIME, Grants, Reused, StoreAway, TokenPair
+from p2m_spawner.gateway.grants import REFRESH_LIFETIME, Grants, Reused, TokenPair
 from p2m_spawner.gateway.keys import KeyRing
 from p2m_spawner.gateway.store import MOST_GRANTS, GrantStore
+from p2m_spawner.gateway.store_calls import StoreAway
 from p2m_spawner.gateway.tokens import LIFETIME, Audience, BadToken, Mode
-
-from .test_tokens import Clock
+from tests.support.clock import Clock
 
 
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(1_800_000_000.0)
 
 
 @pytest.fixture

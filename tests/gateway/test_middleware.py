@@ -10,13 +10,17 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
-from p2m_spawner.gateway.app import _refused
-from p2m_spawner.gateway.middleware import MAX_BODY, BodyLimit, SameSite
+from p2m_spawner.gateway.middleware import MAX_BODY, BodyLimit, SameSite, refusal_response
 from p2m_spawner.gateway.refusals import Refusal
 
 
 async def size(request: Request) -> Response:
     return JSONResponse(len(await request.body()))
+
+
+async def refused(request: Request, refusal: Exception) -> Response:
+    assert isinstance(refusal, Refusal)
+    return refusal_response(refusal)
 
 
 @pytest.fixture
@@ -27,7 +31,7 @@ async def client() -> AsyncIterator[httpx2.AsyncClient]:
             Middleware(SameSite, public_url="https://hub.example.org"),
             Middleware(BodyLimit, larger={"/mcp": 1_000_000}),
         ],
-        exception_handlers={Refusal: _refused},
+        exception_handlers={Refusal: refused},
     )
     async with httpx2.AsyncClient(transport=httpx2.ASGITransport(app), base_url="http://127.0.0.1:8000") as client:
         yield client

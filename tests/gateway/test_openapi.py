@@ -7,8 +7,8 @@ from schemathesis import GenerationMode
 from schemathesis.checks import not_a_server_error
 from schemathesis.specs.openapi.checks import positive_data_acceptance, unsupported_method
 
-from p2m_spawner.gateway.openapi import document
-from p2m_spawner.gateway.rest import calls
+from p2m_spawner.gateway.rest.openapi import document
+from p2m_spawner.gateway.rest.table import calls
 from tests.support.hub import Hub, Person
 
 from .conftest import Api

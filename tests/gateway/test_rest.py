@@ -307,7 +307,6 @@ def test_administrators_calls_are_theirs_alone(light: Hub, ada: Person) -> None:
     api.log_in(ada)
     assert problem(api.get("admin/sessions")) == (403, "forbidden")
     assert problem(api.post("admin/cleanup-idle")) == (403, "forbidden")
-    admin.post("auth/login", {"username": "admin", "password": light.admin_password})
     admin.log_in(Person(light, "admin", light.admin_password))
     assert set(admin.get("admin/sessions").json()) == {"sessions", "total"}
     assert admin.post("admin/cleanup-idle").json() == {"stopped": [], "kept": {}}
@@ -355,6 +354,8 @@ def test_a_hub_that_is_away_is_said_with_advice_and_everything_comes_back(
         assert problem(answer) == (503, "hub_away")
         assert int(answer.headers["Retry-After"]) > 0
         assert api.get("openapi.json").status_code == 200
+        unused = api.post("auth/refresh", {"refresh_token": tokens["refresh_token"]})
+        assert problem(unused) == (503, "hub_away")
     finally:
         os.kill(spare.process.pid, signal.SIGCONT)
     assert api.get("user/session").status_code == 200

@@ -9,7 +9,7 @@ import httpx2
 import pytest
 
 from p2m_spawner.gateway.reach import why_not_ready
-from p2m_spawner.gateway.rest import why_keep
+from p2m_spawner.gateway.rest.sessions import why_keep
 from p2m_spawner.gateway.servers import Servers, StartFailed
 from p2m_spawner.hub_client import HubAway, HubClient, HubRefused
 
@@ -119,6 +119,12 @@ async def test_a_refusal_that_stays_is_told(make_servers: MakeServers) -> None:
     servers = make_servers(ScriptedHub([(400, "No such profile.")], [(400, "not starting")], [None]))
     with pytest.raises(StartFailed, match=r"^No such profile\.$"):
         await steps(servers)
+
+
+async def test_a_server_that_is_stopped_while_it_starts_is_no_endless_wait(make_servers: MakeServers) -> None:
+    servers = make_servers(ScriptedHub([(202, "")], [(400, "not starting")], [{"pending": "spawn"}, None]))
+    with pytest.raises(StartFailed, match="was stopped"):
+        await asyncio.wait_for(steps(servers), 10)
 
 
 async def test_a_server_that_runs_needs_no_start(make_servers: MakeServers) -> None:

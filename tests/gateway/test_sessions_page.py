@@ -20,13 +20,12 @@ from starlette.routing import Route
 from p2m_spawner.gateway.servers import Servers
 from p2m_spawner.gateway.sessions_page import ROWS, Processors, Rows, Sessions
 from p2m_spawner.hub_client import HubClient
-from tests.support.browser import tab_of
+from tests.support.browser import OUTPUT, tab_of
+from tests.support.clock import Clock
 from tests.support.hub import Hub, Person
 from tests.support.waiting import wait_for
 
-from .conftest import OUTPUT
 from .test_connect_page import DESK, PHONE, SECOND, Scripts, fits
-from .test_tokens import Clock
 
 # A thousand servers
 

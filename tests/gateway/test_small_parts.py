@@ -11,7 +11,7 @@ from hub_config.gateway import SCOPES
 from p2m_spawner.gateway.mcp_probe import NoTools, count_tools
 from p2m_spawner.gateway.metrics_page import families
 from p2m_spawner.gateway.recent import Recent
-from p2m_spawner.gateway.rest import calls
+from p2m_spawner.gateway.rest.table import calls
 from p2m_spawner.gateway.settings import GatewaySettings, SettingError
 
 DOCS = Path(__file__).resolve().parents[2] / "docs/rest.md"

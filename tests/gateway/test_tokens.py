@@ -14,23 +14,14 @@ from hypothesis import strategies as st
 from p2m_spawner.gateway import tokens
 from p2m_spawner.gateway.keys import KEEP_FOR, ROTATE_AFTER, KeyFileError, KeyRing
 from p2m_spawner.gateway.tokens import LIFETIME, Audience, BadToken, Mode
+from tests.support.clock import Clock
 
 NOW = 1_800_000_000.0
 
 
-class Clock:
-    """A clock that is set by hand."""
-
-    def __init__(self, now: float = NOW) -> None:
-        self.now = now
-
-    def __call__(self) -> float:
-        return self.now
-
-
 @pytest.fixture
 def clock() -> Clock:
-    return Clock()
+    return Clock(NOW)
 
 
 @pytest.fixture

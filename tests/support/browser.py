@@ -1,11 +1,16 @@
-"""Debian's Chromium, and a tab of somebody who is logged in."""
+"""Debian's Chromium, driven by Playwright: fixtures that a conftest imports, and a tab of somebody logged in."""
 
-from collections.abc import AsyncIterator
+import os
+from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 
-from playwright.async_api import Page, async_playwright
+import pytest
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright
 
 from .hub import Person
+
+OUTPUT = Path(__file__).resolve().parents[1] / "output"
 
 CHROMIUM = {
     "executable_path": "/usr/bin/chromium",
@@ -17,6 +22,41 @@ CHROMIUM = {
         "--disable-sync",
     ],
 }
+
+
+@pytest.fixture
+async def browser() -> AsyncIterator[Browser]:
+    """Debian's Chromium."""
+    async with async_playwright() as playwright:
+        chromium = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
+        yield chromium
+        await chromium.close()
+
+
+@pytest.fixture
+async def context(browser: Browser) -> BrowserContext:
+    """A fresh profile: no cookies."""
+    return await browser.new_context(viewport={"width": 1280, "height": 800})
+
+
+@pytest.fixture
+async def page(
+    context: BrowserContext, request: pytest.FixtureRequest, failed: Callable[[], bool]
+) -> AsyncIterator[Page]:
+    """A tab of it; when the test fails, pictures of all tabs are kept in tests/output."""
+    yield await context.new_page()
+    if failed():
+        OUTPUT.mkdir(exist_ok=True)
+        for number, tab in enumerate(context.pages):
+            await tab.screenshot(path=OUTPUT / f"{request.node.name}-{number}.png")
+
+
+@pytest.fixture(scope="session")
+def pictures() -> Path:
+    """Where pictures of pages go: tests/output, or with `make pictures` docs/img, where the docs take them from."""
+    folder = Path(__file__).resolve().parents[2] / "docs/img" if os.environ.get("P2M_TEST_PICTURES") else OUTPUT
+    folder.mkdir(parents=True, exist_ok=True)
+    return folder
 
 
 @asynccontextmanager

@@ -6,14 +6,7 @@ from hypothesis import strategies as st
 
 from p2m_spawner.accounts.errors import Throttled
 from p2m_spawner.accounts.throttle import NAME_FACTOR, LeakyBuckets, SignInGate, address_key
-
-
-class Clock:
-    def __init__(self) -> None:
-        self.now = 1000.0
-
-    def __call__(self) -> float:
-        return self.now
+from tests.support.clock import Clock
 
 
 @pytest.fixture

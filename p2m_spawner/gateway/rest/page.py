@@ -2,15 +2,18 @@
 
 from collections.abc import Iterable, Sequence
 from importlib.metadata import version
+from pathlib import Path
 
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 from starlette.routing import Route
 
-from p2m_spawner.gateway.calls import Call
-from p2m_spawner.gateway.openapi import document
 from p2m_spawner.gateway.pages import environment
 from p2m_spawner.gateway.parts import Gateway
+from p2m_spawner.gateway.rest.calls import Call
+from p2m_spawner.gateway.rest.openapi import document
+
+TEMPLATES = Path(__file__).parent / "templates"
 
 PAGE_POLICY = "default-src 'none'; style-src 'self'; img-src 'self'; frame-ancestors 'none'; base-uri 'none'"
 """Content-Security-Policy of a page without scripts."""
@@ -21,7 +24,7 @@ def routes(gateway: Gateway, calls: Sequence[Call]) -> Iterable[Route]:
     prefix = gateway.settings.prefix
     openapi = document(calls, prefix, version("p2m-spawner"))
     html = (
-        environment()
+        environment(TEMPLATES)
         .get_template("api.html")
         .render(openapi=openapi, prefix=prefix, hub_prefix=gateway.settings.hub_prefix)
     )

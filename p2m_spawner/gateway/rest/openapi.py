@@ -6,8 +6,8 @@ from typing import Any
 from pydantic import BaseModel
 from pydantic.json_schema import models_json_schema
 
-from p2m_spawner.gateway.calls import Answer, Call
-from p2m_spawner.gateway.models import Problem
+from p2m_spawner.gateway.rest.calls import Answer, Call
+from p2m_spawner.gateway.rest.models import Problem
 
 REFERENCE = "#/components/schemas/{model}"
 

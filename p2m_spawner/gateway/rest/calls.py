@@ -4,12 +4,11 @@ Starlette rather than FastAPI: the `mcp` package brings it anyway, a dozen calls
 errors' one shape and the checks of tokens would have to be written over FastAPI's own.
 """
 
-import logging
-from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
-from typing import Any, Literal, TypeVar
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -18,10 +17,9 @@ from p2m_spawner.gateway.callers import Caller, need_admin, need_blender
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.tokens import Audience
+from p2m_spawner.gateway.validation import valid
 
-log = logging.getLogger(__name__)
-
-M = TypeVar("M", bound=BaseModel)
+NO_STORE = {"Cache-Control": "no-store"}
 
 Who = Literal["anybody", "owner", "user", "admin"]
 """Who may make a call: ``owner`` is whoever has a good token, ``user`` one that opens a Blender."""
@@ -93,7 +91,6 @@ class Call:
     answers: tuple[Answer, ...]
     body: type[BaseModel] | None = None
     query: type[BaseModel] | None = None
-    headers: Mapping[str, str] = field(default_factory=lambda: {"Cache-Control": "no-store"})
 
     def route(self, gateway: Gateway) -> Route:
         """The Starlette route of this call."""
@@ -127,21 +124,5 @@ class Call:
         body = valid(self.body, await request.body()) if self.body else None
         status, answer = await self.handler(Asked(gateway, request, caller, body, query))
         if answer is None:
-            return Response(status_code=status, headers=self.headers)
-        return JSONResponse(answer.model_dump(mode="json"), status, headers=self.headers)
-
-
-def valid(model: type[M], given: bytes | dict[str, str]) -> M:
-    """What a client sent, validated.
-
-    Raises:
-        Refusal: 422; names the field and what is wrong with it, never the value.
-    """
-    try:
-        if isinstance(given, dict):
-            return model.model_validate_strings(given)
-        return model.model_validate_json(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "The body"
-        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}.") from error
+            return Response(status_code=status, headers=NO_STORE)
+        return JSONResponse(answer.model_dump(mode="json"), status, headers=NO_STORE)

@@ -3,7 +3,7 @@
 from datetime import datetime
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import AwareDatetime, BaseModel, ConfigDict, Field
 
 Text = Annotated[str, Field(min_length=1, max_length=1024)]
 """Text of a request. The real rules for names and passwords are those of the hub's own sign-up page."""
@@ -176,3 +176,35 @@ class CleanedUp(BaseModel):
 
     stopped: list[str] = Field(description="Users whose servers are being stopped.")
     kept: dict[str, str] = Field(description="Users whose idle servers were left alone, and why.")
+
+
+class AuditQuery(BaseModel):
+    """Query of the audit; what is left out is not asked for."""
+
+    user: Annotated[str, Field(max_length=255)] | None = Field(None, description="Whose Blender.")
+    tool: Annotated[str, Field(max_length=128)] | None = Field(None, description="Name of the tool.")
+    outcome: Annotated[str, Field(max_length=32)] | None = Field(None, description="How the call ended.")
+    since: AwareDatetime | None = Field(None, description="Only calls that began then or later.")
+    limit: int = Field(100, ge=1, le=500, description="How many at most, the newest first.")
+
+
+class AuditedCall(BaseModel):
+    """A tool call through the MCP address."""
+
+    time: datetime = Field(description="When it began.")
+    user: UserId
+    client: str = Field(description="Who has the token.", examples=["REST API"])
+    program: str = Field(description="Which program sent it, as it says itself.", examples=["claude-code"])
+    tool: str = Field(examples=["get_scene_info"])
+    outcome: str = Field(
+        description="`ok`, `tool-error`, `error`, `asks`, `cancelled`, `lost` or `unreachable`.", examples=["ok"]
+    )
+    duration_s: float = Field(description="Seconds, a start of the server included.")
+    mode: str = Field(description="What it was allowed to do: `full`, `no-code` or `read-only`.")
+    arguments: str | None = Field(description="The beginning of its arguments as JSON; null unless they are kept.")
+
+
+class AuditedCalls(BaseModel):
+    """Tool calls, the newest first."""
+
+    calls: list[AuditedCall]
