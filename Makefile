@@ -31,7 +31,7 @@ test:  ## Install what the tests need, check the code, run all tests
 	@pytest --durations=15 $(TESTS)
 
 pictures:  ## Take the README's pictures anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/gateway/test_connect_page.py tests/gateway/test_sessions_page.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md

@@ -1,13 +1,15 @@
-"""``/services/p2m/admin``: everybody's servers, for administrators. How they are, live; stop, restart, logs.
+"""``/services/p2m/admin``: everybody's servers, for administrators. How they are, live; stop, restart, logs; the audit.
 
 The hub pages and searches by itself, so a page costs the same however many users there are. Only the servers on it are
 asked how they are.
 """
 
 import asyncio
+import functools
 import logging
 import time
 from collections.abc import Callable, Iterable
+from dataclasses import asdict
 from typing import Annotated, Any
 
 import httpx2
@@ -17,6 +19,7 @@ from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
 
 from p2m_spawner import urls
+from p2m_spawner.gateway.mcp_relay.outcomes import Outcome
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.reach import existing_user
 from p2m_spawner.gateway.recent import Recent
@@ -48,6 +51,9 @@ MOST_KNOWN = 5000
 
 LOG_LINES = 200
 
+CALLS = 100
+"""Tool calls of the audit that are shown."""
+
 RESTART_TIMEOUT = httpx2.Timeout(120.0, connect=3.0)
 """Of a restart of Blender, which answers once it is back."""
 
@@ -60,6 +66,16 @@ class Rows(BaseModel):
     search: Annotated[str, Field(max_length=100)] = ""
     offset: Annotated[int, Field(ge=0, le=1_000_000)] = 0
     everybody: bool = False
+
+
+class Calls(BaseModel):
+    """Which tool calls somebody looks for."""
+
+    model_config = ConfigDict(extra="forbid")
+
+    user: Annotated[str, Field(max_length=255)] | None = None
+    tool: Annotated[str, Field(max_length=255)] | None = None
+    outcome: Outcome | None = None
 
 
 class Processors:
@@ -193,12 +209,19 @@ def routes(gateway: Gateway) -> Iterable[Route]:
         if not person.admin:
             message = "Everybody's servers are for administrators of this hub."
             return gateway.pages.problem("Not for you", message, status=403, person=person)
-        return gateway.pages.page("sessions_page.html", person, rows=ROWS)
+        return gateway.pages.page("sessions_page.html", person, rows=ROWS, outcomes=list(Outcome))
 
     async def rows(request: Request) -> Response:
         need_administrator(await reader(gateway, request))
         which = valid(Rows, dict(request.query_params))
         return JSONResponse(await sessions.page(which), headers=NO_STORE)
+
+    async def audit(request: Request) -> Response:
+        need_administrator(await reader(gateway, request))
+        wanted = valid(Calls, dict(request.query_params))
+        search = functools.partial(gateway.audit.search, limit=CALLS, **wanted.model_dump())
+        found = [{**asdict(call), "time": call.time.isoformat()} for call in await asyncio.to_thread(search)]
+        return JSONResponse({"calls": found, "limit": CALLS}, headers=NO_STORE)
 
     async def log_and_ending(request: Request) -> Response:
         need_administrator(await reader(gateway, request))
@@ -221,6 +244,7 @@ def routes(gateway: Gateway) -> Iterable[Route]:
     return [
         Route(f"{prefix}admin", page, methods=["GET"]),
         Route(f"{prefix}pages/sessions", rows, methods=["GET"]),
+        Route(f"{prefix}pages/audit", audit, methods=["GET"]),
         Route(f"{prefix}pages/sessions/{{name}}/log", log_and_ending, methods=["GET"]),
         Route(f"{prefix}pages/sessions/{{name}}/stop", stop, methods=["POST"]),
         Route(f"{prefix}pages/sessions/{{name}}/restart-blender", restart, methods=["POST"]),

@@ -246,6 +246,7 @@ async def fits(page: Page) -> bool:
 
 async def take(page: Page, path: Path) -> None:
     """Take a picture of the whole page, once on a desk and once on a phone; nothing sticks out on either."""
+    OUTPUT.mkdir(exist_ok=True)
     for size, suffix in ((PHONE, "-phone"), (DESK, "")):
         await page.set_viewport_size(size)
         assert await fits(page), size

@@ -23,6 +23,7 @@ from p2m_spawner.hub_client import HubClient
 from tests.support.browser import OUTPUT, tab_of
 from tests.support.clock import Clock
 from tests.support.hub import Hub, Person
+from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for
 
 from .test_connect_page import DESK, PHONE, SECOND, Scripts, fits
@@ -192,7 +193,7 @@ def test_processors_in_use_are_measured_between_two_readings() -> None:
 # Who may
 
 
-SCRIPTED = ["sessions", "sessions/admin/log"]
+SCRIPTED = ["sessions", "sessions/admin/log", "audit"]
 CHANGES = ["sessions/admin/stop", "sessions/admin/restart-blender"]
 
 
@@ -215,7 +216,7 @@ def test_the_page_is_for_administrators(user: Scripts, admin: Scripts) -> None:
 
 def test_everything_on_it_is_for_administrators(user: Scripts) -> None:
     answers = [user.get(path) for path in SCRIPTED] + [user.post(path) for path in CHANGES]
-    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(403, "forbidden")] * 4
+    assert [(answer.status_code, answer.json()["error"]) for answer in answers] == [(403, "forbidden")] * len(answers)
 
 
 def test_actions_on_nobody_and_on_a_sleeping_server(admin: Scripts) -> None:
@@ -312,6 +313,33 @@ async def test_the_log_of_a_container_is_shown(page: Page, two: tuple[Person, Pe
     await page.set_viewport_size(PHONE)
     assert await fits(page)
     await page.screenshot(path=OUTPUT / "sessions-log-phone.png")
+
+
+async def test_tool_calls_are_found_in_the_audit(page: Page, hub: Hub, two: tuple[Person, Person]) -> None:
+    """Also shows that a token that only looks runs no code."""
+    person = two[0]
+    token = await asyncio.to_thread(lambda: Scripts(person).make("read-only", name="Looks"))
+    async with mcp_client(f"{hub.url}/services/p2m/mcp", token) as client:
+        names = {tool.name for tool in (await client.list_tools()).tools}
+        assert "get_scene_info" in names
+        assert "execute_blender_code" not in names
+        assert not (await client.call_tool("get_scene_info", {})).is_error
+        refused = await client.call_tool("execute_blender_code", {"code": "print(1)"})
+        assert refused.is_error, refused
+
+    await page.get_by_label("Calls of a user").fill(person.name)
+    await page.get_by_role("button", name="Search").click()
+    rows = page.get_by_test_id("audit").locator("tbody tr")
+    await expect(rows).to_have_count(2, timeout=10 * SECOND)
+    await expect(rows.last).to_contain_text("get_scene_info")
+    await expect(rows.last).to_contain_text("read-only")
+    await expect(rows.first).to_contain_text("execute_blender_code")
+    await page.screenshot(path=OUTPUT / "sessions-audit.png", full_page=True)
+    await page.get_by_label("Calls by outcome").select_option("ok")
+    await page.get_by_role("button", name="Search").click()
+    await expect(rows).to_have_count(1)
+    await page.set_viewport_size(PHONE)
+    assert await fits(page)
 
 
 async def test_blender_is_restarted(page: Page, two: tuple[Person, Person]) -> None:
