@@ -31,14 +31,16 @@ test:  ## Install what the tests need, check the code, run all tests
 	@pytest --durations=15 $(TESTS)
 
 pictures:  ## Take the README's pictures anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/gateway/test_connect_page.py tests/gateway/test_sessions_page.py
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/gateway/test_oauth_clients.py tests/gateway/test_connect_page.py \
+	  tests/gateway/test_sessions_page.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md
 
-bench:  ## Time of a start beside stock DockerSpawner, and round trips beside upstream's add-on
+bench:  ## Start beside stock DockerSpawner, round trips beside upstream's add-on, what the one MCP address costs
 	@python -m bench.spawn
 	@python -m bench.roundtrip
+	@python -m bench.gateway_latency
 
 image:  ## Build the user image
 	@deploy/engine

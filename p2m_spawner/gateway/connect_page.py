@@ -106,7 +106,7 @@ def routes(gateway: Gateway) -> Iterable[Route]:
         return Response(status_code=204, headers=NO_STORE)
 
     return [
-        Route(prefix, page, methods=["GET"]),
+        Route(prefix, gateway.pages.endpoint(page), methods=["GET"]),
         Route(f"{prefix}pages/state", state, methods=["GET"]),
         Route(f"{prefix}pages/start", start, methods=["POST"]),
         Route(f"{prefix}pages/test", test, methods=["POST"]),

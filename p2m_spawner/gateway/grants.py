@@ -166,16 +166,9 @@ class Grants:
         self._forget(await self._calls.run(self._store.revoke_user, user, self._now()))
 
     async def of_user(self, user: str) -> list[Grant]:
-        """The good grants of a user, the one used last first."""
-        return await self._calls.run(self._store.of_user, user, self._now())
-
-    async def revoke_of(self, user: str, grant_id: str) -> bool:
-        """End a grant if it is the user's; tells whether it was."""
-        grant = await self._calls.run(self._store.find, grant_id)
-        if grant is None or grant.user != user:
-            return False
-        await self.revoke(grant_id)
-        return True
+        """The good grants of a user, the one used last first; promised ones are none yet."""
+        grants = await self._calls.run(self._store.of_user, user, self._now())
+        return [grant for grant in grants if grant.expires - grant.created > CODE_LIFETIME]
 
     def close(self) -> None:
         """Wait for running calls, then close the database."""

@@ -16,6 +16,9 @@ from p2m_spawner.gateway.refusals import Refusal, forbidden
 MAX_BODY = 64 * 1024
 """Bytes of a request body where nothing else is said; the largest REST call has under 2 kB."""
 
+MOST_DRAINED = 64 * 1024 * 1024
+"""Bytes of a body that is too large which are read nevertheless, for the answer to arrive."""
+
 
 def refusal_response(refusal: Refusal) -> JSONResponse:
     """A refusal as an HTTP answer."""
@@ -24,7 +27,7 @@ def refusal_response(refusal: Refusal) -> JSONResponse:
 
 
 class BodyLimit:
-    """Refuses request bodies over a limit with 413, at once when their length is declared.
+    """Refuses request bodies over a limit with 413, and keeps none of them.
 
     Args:
         app: What comes after.
@@ -46,6 +49,7 @@ class BodyLimit:
         refusal = Refusal(413, "too_large", f"The request is larger than {limit // 1024} KiB.")
         declared = Headers(scope=scope).get("content-length", "")
         if declared.isascii() and declared.isdigit() and int(declared) > limit:
+            await _drain(receive)
             await refusal_response(refusal)(scope, receive, send)
             return
         received = 0
@@ -55,10 +59,22 @@ class BodyLimit:
             message = await receive()
             received += len(message.get("body", b""))
             if received > limit:
+                if message.get("more_body"):
+                    await _drain(receive)
                 raise refusal
             return message
 
         await self._app(scope, limited, send)
+
+
+async def _drain(receive: Receive) -> None:
+    """Read the rest of a body and forget it: who still sends when the connection closes does not see the answer."""
+    left = MOST_DRAINED
+    while left > 0:
+        message = await receive()
+        if not message.get("more_body"):
+            return
+        left -= len(message["body"])
 
 
 class SameSite:

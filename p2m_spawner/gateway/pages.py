@@ -1,13 +1,22 @@
 """The gateway's own pages: autoescaped templates in the hub's look, with headers that let nothing else in."""
 
-from collections.abc import Iterable
+import logging
+from collections.abc import Awaitable, Callable, Iterable
 from pathlib import Path
 from typing import Any, Protocol
 
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse
+from starlette.requests import Request
+from starlette.responses import HTMLResponse, Response
 
+from p2m_spawner.gateway.refusals import Refusal, hub_away, hub_refused, store_away
 from p2m_spawner.gateway.settings import GatewaySettings
+from p2m_spawner.gateway.store_calls import StoreAway
+from p2m_spawner.hub_client import HubAway, HubRefused
+
+log = logging.getLogger(__name__)
+
+Endpoint = Callable[[Request], Awaitable[Response]]
 
 TEMPLATES = Path(__file__).parent / "templates"
 
@@ -89,3 +98,27 @@ class Pages:
     def problem(self, title: str, message: str, *, status: int = 400, person: Reader | None = None) -> HTMLResponse:
         """A page that says what went wrong, in sentences."""
         return self.page("gateway_problem.html", person, status=status, title=title, message=message)
+
+    def endpoint(self, endpoint: Endpoint) -> Endpoint:
+        """An endpoint for people: what it refuses is a page, not the JSON that programs get."""
+
+        async def answer(request: Request) -> Response:
+            try:
+                return await endpoint(request)
+            except Refusal as error:
+                refusal = error
+            except HubAway as error:
+                log.warning("%s %s: %s", request.method, request.url.path, error)
+                refusal = hub_away(error.retry_after)
+            except HubRefused as error:
+                log.error(
+                    "%s %s: the hub refuses: %s %s", request.method, request.url.path, error.status, error.message
+                )
+                refusal = hub_refused()
+            except StoreAway:
+                refusal = store_away()
+            page = self.problem("That did not work", refusal.message, status=refusal.status)
+            page.headers.update(refusal.headers)
+            return page
+
+        return answer

@@ -12,6 +12,7 @@ import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from http.cookiejar import CookieJar, DefaultCookiePolicy
 from typing import Any, Literal, Self
 
 import httpx2
@@ -162,6 +163,7 @@ class Servers:
             headers={"Authorization": f"token {token}"},
             timeout=STATUS_TIMEOUT,
             trust_env=False,  # never by a proxy of the environment
+            cookies=_no_cookies(),
         )
         """Sends requests to users' servers with the gateway's token."""
         self.streams = httpx2.AsyncClient(
@@ -169,6 +171,7 @@ class Servers:
             timeout=STREAM_TIMEOUT,
             limits=httpx2.Limits(max_connections=None, max_keepalive_connections=100, keepalive_expiry=60.0),
             trust_env=False,
+            cookies=_no_cookies(),
         )
         """The same for answers that may take hours, as many at once as there are."""
 
@@ -325,6 +328,11 @@ class Servers:
             if refusal.status not in (400, 404):
                 raise
         return False
+
+
+def _no_cookies() -> CookieJar:
+    """A jar that keeps nothing: all servers are one site for it, and one user's must not set another's cookies."""
+    return CookieJar(DefaultCookiePolicy(allowed_domains=[]))
 
 
 def _sentence(event: dict[str, Any]) -> str:

@@ -242,7 +242,7 @@ def routes(gateway: Gateway) -> Iterable[Route]:
         return JSONResponse(await _restart(gateway, user), headers=NO_STORE)
 
     return [
-        Route(f"{prefix}admin", page, methods=["GET"]),
+        Route(f"{prefix}admin", gateway.pages.endpoint(page), methods=["GET"]),
         Route(f"{prefix}pages/sessions", rows, methods=["GET"]),
         Route(f"{prefix}pages/audit", audit, methods=["GET"]),
         Route(f"{prefix}pages/sessions/{{name}}/log", log_and_ending, methods=["GET"]),

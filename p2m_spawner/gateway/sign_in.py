@@ -186,7 +186,7 @@ class SignIn:
 
     def routes(self) -> Iterable[Route]:
         """Where the hub sends browsers back to."""
-        return [Route(self._callback, self.finish, methods=["GET"])]
+        return [Route(self._callback, self._pages.endpoint(self.finish), methods=["GET"])]
 
     def _failed(self, reason: str) -> Response:
         return self._pages.problem("You are not signed in", f"This sign-in cannot be completed. {reason}")

@@ -33,6 +33,7 @@ from mcp_types import (
 from pydantic import BaseModel, Field
 from starlette.applications import Starlette
 
+from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server.app import ALLOWED_HOSTS
 
 BETWEEN_S = 0.05
@@ -104,6 +105,7 @@ def fixture_server() -> MCPServer[None]:
 def fixture_app(server: MCPServer[None] | None = None) -> Starlette:
     """Return the web application, with its endpoint at ``/mcp``."""
     return (server or fixture_server()).streamable_http_app(
+        max_request_body_size=MAX_REQUEST_BYTES,
         event_store=Events(),
         retry_interval=RECONNECT_MS,
         transport_security=TransportSecuritySettings(allowed_hosts=ALLOWED_HOSTS),

@@ -15,6 +15,7 @@ from tests.support.waiting import wait_for
 __all__ = ["browser", "context", "page", "pictures"]
 
 LIGHT_HUB = (str(ROOT / ".venv/bin/jupyterhub"), "-f", str(Path(__file__).parent / "light_hub.py"))
+LOCAL_SERVERS_HUB = (*LIGHT_HUB[:2], str(Path(__file__).parent / "local_servers_hub.py"))
 
 
 class Api:
@@ -64,9 +65,9 @@ def start_light_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
     """A function that starts a hub without containers; settings are ``P2M_*``."""
     started: list[Hub] = []
 
-    def start(**settings: str) -> Hub:
+    def start(command: tuple[str, ...] = LIGHT_HUB, **settings: str) -> Hub:
         path = f"{ROOT / '.venv/bin'}{os.pathsep}{os.environ['PATH']}"
-        hub = Hub(tmp_path_factory.mktemp("light") / "state", LIGHT_HUB, **{"PATH": path, **settings}).start()
+        hub = Hub(tmp_path_factory.mktemp("light") / "state", command, **{"PATH": path, **settings}).start()
         started.append(hub)
         wait_for(lambda: gateway_answers(hub), 30, "gateway")
         return hub
@@ -83,6 +84,12 @@ def light(start_light_hub: Callable[..., Hub]) -> Hub:
 
 
 @pytest.fixture(scope="session")
+def local(start_light_hub: Callable[..., Hub]) -> Hub:
+    """A hub whose users' servers are processes beside it, with tools but without Blender (`local_server`)."""
+    return start_light_hub(LOCAL_SERVERS_HUB)
+
+
+@pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub with containers."""
     running = Hub(tmp_path_factory.mktemp("gateway") / "state", P2M_PUBLISH_MCP="1", P2M_MCP_TIMEOUT="90").start()
@@ -96,7 +103,7 @@ def logs_on_failure(request: pytest.FixtureRequest, failed: Callable[[], bool]) 
     """Print the logs of the hubs of a test that has failed."""
     yield
     if failed():
-        for name in {"hub", "light"} & set(request.fixturenames):
+        for name in {"hub", "light", "local"} & set(request.fixturenames):
             running: Hub = request.getfixturevalue(name)
             log = running.state_dir / "logs" / "hub.log"
             print(f"=== {name}\n", (log.read_text() if log.exists() else running.output())[-8000:])

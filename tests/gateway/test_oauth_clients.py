@@ -164,7 +164,7 @@ async def test_a_person_pastes_the_url_and_their_sleeping_blender_answers(hub: H
 
 async def test_the_consent_page_names_the_program_and_fits_a_phone(light: Hub, page: Page, pictures: Path) -> None:
     person = light.person("ada").sign_up()
-    app = OAuthClient(light, client_name="Claude Code")
+    app = OAuthClient(light, "http://127.0.0.1:33418/callback", client_name="Claude Code")
     problems: list[str] = []
     page.on("console", lambda message: problems.append(message.text) if message.type == "error" else None)
     page.on("pageerror", lambda error: problems.append(str(error)))
@@ -173,7 +173,7 @@ async def test_the_consent_page_names_the_program_and_fits_a_phone(light: Hub, p
     consent = page.get_by_test_id("consent")
     await expect(consent).to_contain_text("Claude Code", timeout=WAITING * 1000)
     await expect(page.get_by_test_id("publisher")).to_have_attribute("data-verified", "false")
-    await expect(page.get_by_test_id("goes-to")).to_have_text("127.0.0.1:1")
+    await expect(page.get_by_test_id("goes-to")).to_have_text("127.0.0.1:33418")
     await expect(page.get_by_role("radio")).to_have_count(3)
     await page.screenshot(path=pictures / "consent.png", full_page=True)
     await page.set_viewport_size({"width": 390, "height": 844})

@@ -39,6 +39,17 @@ from .test_oauth_documents import DOCUMENT, Web
 CLIENT_ID = "https://app.example/client.json"
 
 
+class Hub:
+    """What a hub says of Ada, unless it is away."""
+
+    away = False
+
+    def __call__(self, request: httpx2.Request) -> httpx2.Response:
+        if self.away:
+            raise httpx2.ConnectError("refused")
+        return hub_answers(request)
+
+
 def hub_answers(request: httpx2.Request) -> httpx2.Response:
     """What a hub says of Ada."""
     path = request.url.path.removeprefix("/hub/api/")
@@ -66,7 +77,8 @@ class Published:
         self.web = Web(json.dumps(DOCUMENT).encode())
         self.keys = KeyRing(folder / "keys.json")
         self.grants = Grants(GrantStore(settings.db_url), self.keys)
-        hub = HubClient(settings.hub_api_url, "secret", httpx2.MockTransport(hub_answers))
+        self.hub = Hub()
+        hub = HubClient(settings.hub_api_url, "secret", httpx2.MockTransport(self.hub))
         callers, addresses, pages = Callers(hub, self.grants), Addresses(settings), Pages(settings)
         self.sign_in = SignIn(settings, hub, callers, self.keys, addresses, pages)
         self.oauth = OAuthServer(
@@ -143,6 +155,17 @@ async def test_one_person_makes_the_hub_fetch_so_much_and_no_more(published: Pub
     statuses = [(await published.consent()).status_code for _ in range(PER_PERSON + 3)]
     assert statuses == [400] * PER_PERSON + [429] * 3
     assert published.web.asked == PER_PERSON
+
+
+async def test_a_person_who_comes_while_the_hub_is_away_reads_a_page(published: Published) -> None:
+    published.hub.away = True
+    page = await published.consent()
+    assert page.status_code == 503
+    assert int(page.headers["Retry-After"]) > 0
+    assert page.headers["Content-Type"].startswith("text/html")
+    assert "may be restarting" in page.text
+    published.hub.away = False
+    assert (await published.consent()).status_code == 200
 
 
 async def test_without_the_internet_clients_are_told_to_register(published: Published) -> None:

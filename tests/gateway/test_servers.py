@@ -195,3 +195,21 @@ def test_work_keeps_a_server() -> None:
     assert why_keep(None)
     assert why_keep({**idle, "jobs": [{}, {}]}) == "2 renders going on."
     assert why_keep({**idle, "blender": {"state": "busy"}}) == "Blender is busy."
+
+
+async def test_a_cookie_of_one_users_server_goes_to_no_other(make_servers: MakeServers) -> None:
+    seen: list[bytes] = []
+
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        seen.append(await reader.readuntil(b"\r\n\r\n"))
+        writer.write(b"HTTP/1.1 200 OK\r\nSet-Cookie: mine=1; Path=/\r\nContent-Length: 0\r\nConnection: close\r\n\r\n")
+        await writer.drain()
+        writer.close()
+
+    servers = make_servers(ScriptedHub([], [], []))
+    async with await asyncio.start_server(serve, "127.0.0.1", 0) as server:
+        port = server.sockets[0].getsockname()[1]
+        for http in (servers.http, servers.http, servers.streams, servers.streams):
+            await http.get(f"http://127.0.0.1:{port}/")
+    assert len(seen) == 4
+    assert not any(b"cookie" in request.lower() for request in seen)

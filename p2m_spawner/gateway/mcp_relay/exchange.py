@@ -21,7 +21,7 @@ from starlette.requests import Request
 from p2m_spawner import urls
 from p2m_spawner.gateway.audit import ToolCall
 from p2m_spawner.gateway.callers import Caller
-from p2m_spawner.gateway.mcp_relay import headers, messages
+from p2m_spawner.gateway.mcp_relay import discovery, headers, messages
 from p2m_spawner.gateway.mcp_relay.answer import Answer
 from p2m_spawner.gateway.mcp_relay.headers import SESSION
 from p2m_spawner.gateway.mcp_relay.outcomes import Outcome, Replies
@@ -30,7 +30,7 @@ from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.servers import StartFailed, state_of
 from p2m_spawner.gateway.tokens import Mode
-from p2m_spawner.hub_client import HubAway
+from p2m_spawner.hub_client import HubAway, HubRefused
 
 log = logging.getLogger(__name__)
 
@@ -43,7 +43,7 @@ SILENT_WAIT = 25.0
 LONGEST_WAIT = 300.0
 """Seconds until a wait for a server is given up."""
 
-PATIENCE = 30.0
+PATIENCE = 20.0
 """Seconds for which a server that the hub calls ready is tried again while it does not answer."""
 
 TRY_AGAIN = 1.0
@@ -55,6 +55,18 @@ LONGEST_ERROR = 64 * 1024
 """Bytes of an error's body that are looked at."""
 
 T = TypeVar("T")
+
+
+class StillStarting(Refusal):
+    """A server that takes longer to start than this request may wait.
+
+    Args:
+        step: What is being done.
+    """
+
+    def __init__(self, step: str) -> None:
+        message = f"Your Blender is still starting: {step} Try again in a few seconds."
+        super().__init__(503, "starting", message, RETRY_AFTER)
 
 
 class Exchange:
@@ -133,16 +145,22 @@ class Exchange:
             HubAway, HubRefused: The hub cannot be asked.
         """
         url = await self._url_if_ready()
-        if url is None and [each.method for each in self._requests] == ["ping"]:
+        # The server would take a ping for use, and a client that only keeps its session alive would keep it from sleep.
+        if self._asks_only("ping") and (url is None or self._session is not None):
             await self._answer.message({"jsonrpc": "2.0", "id": self._requests[0].id, "result": {}})
             return None
-        url = url or await self._wake()
+        try:
+            url = url or await self._wake()
+        except StillStarting:
+            if not self._asks_only(discovery.METHOD):
+                raise
+            await self._answer.message(discovery.stand_in(self._requests[0].id))
+            return None
         end = time.monotonic() + PATIENCE
         while True:
             reply = await self._try(url, inner)
             if reply is not None and reply.status_code != 503:
-                moved = await self._url_elsewhere(url) if _is_doubtful(reply.status_code) else None
-                if moved is None:
+                if not _is_doubtful(reply.status_code) or (moved := await self._url_elsewhere(url)) is None:
                     return reply
                 await reply.aclose()
                 url = moved
@@ -201,7 +219,7 @@ class Exchange:
         """Where the endpoint is now if it is no longer at an address, which may be somebody else's by now."""
         try:
             now = await self._url(fresh=True)
-        except HubAway:
+        except (HubAway, HubRefused, Refusal):
             return None
         return now if now != url else None
 
@@ -222,7 +240,7 @@ class Exchange:
             raise _session_over()  # the new server does not know it; the client comes back without
         began, outcome = time.monotonic(), "failed"
         try:
-            async with asyncio.timeout(LONGEST_WAIT if self._answer.takes_events else SILENT_WAIT):
+            async with asyncio.timeout(self._longest_wait):
                 await self._answer.tell(start.message)
                 async with aclosing(start.follow()) as steps:
                     while (step := await self._with_life_signs(anext(steps, None), start)) is not None:
@@ -236,11 +254,20 @@ class Exchange:
         except StartFailed as error:
             raise Refusal(503, "start_failed", f"Your Blender could not be started: {error}", RETRY_AFTER) from error
         except TimeoutError as error:
-            message = f"Your Blender is still starting: {start.message} Try again in a few seconds."
-            raise Refusal(503, "starting", message, RETRY_AFTER) from error
+            raise StillStarting(start.message) from error
         finally:
             self._gateway.metrics.wakes.labels(outcome).inc()
             self._gateway.metrics.wake_seconds.observe(time.monotonic() - began)
+
+    @property
+    def _longest_wait(self) -> float:
+        """Seconds that a start may take."""
+        if self._asks_only(discovery.METHOD):
+            return discovery.ANSWERED_WITHIN
+        return LONGEST_WAIT if self._answer.takes_events else SILENT_WAIT
+
+    def _asks_only(self, method: str) -> bool:
+        return [each.method for each in self._requests] == [method]
 
     async def _with_life_signs(self, waiting: Awaitable[T], what: Any) -> T:
         """Wait for something; the client hears each `LIFE_SIGN` what for.

@@ -18,7 +18,8 @@ SESSION = "mcp-session-id"
 EVENT_STREAM = "text/event-stream"
 
 _PASSED_IN = {"accept", "content-type", "last-event-id", "traceparent", "tracestate", "user-agent"}
-_PASSED_OUT = {"allow", "cache-control", "content-type", "retry-after", "x-accel-buffering"}
+_PASSED_OUT = {"allow", "cache-control", "retry-after", "x-accel-buffering"}
+_KINDS = ("application/json", EVENT_STREAM)
 _MCP = "mcp-"
 
 
@@ -38,9 +39,14 @@ def inward(headers: Iterable[tuple[str, str]], mode: Mode, session: str | None) 
 
 
 def outward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:
-    """Headers for the client, from those of the user's own endpoint."""
-    lower = ((name.lower(), value) for name, value in headers)
-    return [(name, value) for name, value in lower if name in _PASSED_OUT or name.startswith(_MCP)]
+    """Headers for the client, from those of the user's own endpoint.
+
+    What a container sends must not become a page of the hub's origin, so only MCP's own content types pass.
+    """
+    lower = [(name.lower(), value) for name, value in headers]
+    passed = [(name, value) for name, value in lower if name in _PASSED_OUT or name.startswith(_MCP)]
+    kinds = [(name, value) for name, value in lower if name == "content-type" and value.startswith(_KINDS)]
+    return [*passed, *kinds, ("x-content-type-options", "nosniff")]
 
 
 def takes_events(accept: str) -> bool:

@@ -6,6 +6,9 @@ from pydantic import BaseModel, Field
 
 from p2m_spawner.gateway.oauth import redirects
 
+AUTH_METHODS = ["none", "client_secret_post", "client_secret_basic"]
+"""How clients may prove themselves at the token endpoint."""
+
 
 class BadMetadata(ValueError):
     """A client that cannot be taken.

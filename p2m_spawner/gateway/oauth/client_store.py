@@ -23,7 +23,6 @@ class RegisteredClient(Base):
         id: Random.
         name: As shown.
         redirect_uris: Where it may have browsers sent back to.
-        auth_method: As in RFC 7591.
         secret_hash: SHA-256 of its secret, None for a public client.
         created: When it registered.
         allowed: When somebody last let it in; None: nobody has.
@@ -34,7 +33,6 @@ class RegisteredClient(Base):
     id: Mapped[str] = mapped_column(String(64), primary_key=True)
     name: Mapped[str] = mapped_column(String(255))
     redirect_uris: Mapped[list[str]] = mapped_column(JSON)
-    auth_method: Mapped[str] = mapped_column(String(32))
     secret_hash: Mapped[str | None] = mapped_column(String(64))
     created: Mapped[datetime] = mapped_column(Time, index=True)
     allowed: Mapped[datetime | None] = mapped_column(Time, index=True)

@@ -8,12 +8,9 @@ import unicodedata
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Literal
 
 from p2m_spawner.gateway.oauth.client_store import ClientStore, RegisteredClient
 from p2m_spawner.gateway.store_calls import StoreCalls
-
-AuthMethod = Literal["none", "client_secret_post", "client_secret_basic"]
 
 LONGEST_NAME = 64
 """Characters of a client's name that are shown."""
@@ -28,15 +25,13 @@ class Client:
         name: As it calls itself, made safe to show.
         redirect_uris: Where it may have browsers sent back to.
         published_by: Host that vouches for it by publishing its document; None: anybody may have registered it.
-        auth_method: How it proves itself at the token endpoint.
-        secret_hash: SHA-256 of its secret; None for a public client.
+        secret_hash: SHA-256 of the secret with which it proves itself; None for a public client, which has none.
     """
 
     id: str
     name: str
     redirect_uris: tuple[str, ...]
     published_by: str | None = None
-    auth_method: AuthMethod = "none"
     secret_hash: str | None = None
 
     def has_secret(self, given: str | None) -> bool:
@@ -59,27 +54,28 @@ class Clients:
         self._calls = StoreCalls(store.url)
         self._clock = clock
 
-    async def register(
-        self, name: str, redirect_uris: tuple[str, ...], auth_method: AuthMethod
-    ) -> tuple[Client, str | None]:
+    async def register(self, name: str, redirect_uris: tuple[str, ...], *, public: bool) -> tuple[Client, str | None]:
         """Keep a new client.
 
+        Args:
+            name: As shown.
+            redirect_uris: Checked ones.
+            public: Whether it has no secret.
+
         Returns:
-            The client, and its secret unless it is a public one.
+            The client, and its secret if it has one.
         """
-        secret = None if auth_method == "none" else secrets.token_urlsafe(32)
+        secret = None if public else secrets.token_urlsafe(32)
         client = Client(
             id=secrets.token_hex(16),
             name=name,
             redirect_uris=redirect_uris,
-            auth_method=auth_method,
             secret_hash=_hash(secret) if secret else None,
         )
         row = RegisteredClient(
             id=client.id,
             name=name,
             redirect_uris=list(redirect_uris),
-            auth_method=auth_method,
             secret_hash=client.secret_hash,
             created=self._now(),
             allowed=None,
@@ -92,17 +88,7 @@ class Clients:
         row = await self._calls.run(self._store.find, client_id)
         if row is None:
             return None
-        methods: dict[str, AuthMethod] = {
-            "client_secret_post": "client_secret_post",
-            "client_secret_basic": "client_secret_basic",
-        }
-        return Client(
-            id=row.id,
-            name=row.name,
-            redirect_uris=tuple(row.redirect_uris),
-            auth_method=methods.get(row.auth_method, "none"),
-            secret_hash=row.secret_hash,
-        )
+        return Client(row.id, row.name, tuple(row.redirect_uris), secret_hash=row.secret_hash)
 
     async def allowed(self, client_id: str) -> None:
         """Keep that somebody has let a client in: such clients are forgotten last."""

@@ -8,9 +8,8 @@ from starlette.routing import Route
 
 from p2m_spawner.gateway.addresses import Addresses
 from p2m_spawner.gateway.oauth.client_documents import ClientDocuments
+from p2m_spawner.gateway.oauth.client_metadata import AUTH_METHODS
 from p2m_spawner.gateway.oauth.scopes import SCOPES
-
-AUTH_METHODS = ["none", "client_secret_post", "client_secret_basic"]
 
 HEADERS = {"Cache-Control": "no-cache"}
 

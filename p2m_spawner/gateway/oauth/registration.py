@@ -11,8 +11,8 @@ from starlette.responses import JSONResponse, Response
 from p2m_spawner.accounts.throttle import LeakyBuckets, address_key
 from p2m_spawner.gateway.metrics import Metrics
 from p2m_spawner.gateway.oauth import redirects
-from p2m_spawner.gateway.oauth.client_metadata import BadMetadata, ClientMetadata, validated
-from p2m_spawner.gateway.oauth.clients import AuthMethod, Clients, shown_name
+from p2m_spawner.gateway.oauth.client_metadata import AUTH_METHODS, BadMetadata, ClientMetadata, validated
+from p2m_spawner.gateway.oauth.clients import Clients, shown_name
 from p2m_spawner.gateway.oauth.problems import OAuthProblem
 from p2m_spawner.gateway.oauth.scopes import SCOPES
 
@@ -20,12 +20,8 @@ PER_ADDRESS = 60
 PERIOD = 600.0
 """So many registrations of one network address in so many seconds; a program registers once."""
 
-METHODS: dict[str | None, AuthMethod] = {
-    None: "client_secret_basic",  # RFC 7591's default
-    "none": "none",
-    "client_secret_post": "client_secret_post",
-    "client_secret_basic": "client_secret_basic",
-}
+DEFAULT_METHOD = "client_secret_basic"
+"""How a client that does not say so proves itself (RFC 7591, section 2)."""
 
 
 class Registration:
@@ -63,13 +59,13 @@ class Registration:
             raise OAuthProblem("invalid_client_metadata", f"{place}: {first['msg']}.") from error
         except BadMetadata as error:
             raise OAuthProblem(error.code, str(error)) from error
-        method = METHODS.get(metadata.token_endpoint_auth_method)
-        if method is None:
-            known = ", ".join(word for word in METHODS if word)
+        method = metadata.token_endpoint_auth_method or DEFAULT_METHOD
+        if method not in AUTH_METHODS:
+            known = ", ".join(AUTH_METHODS)
             raise OAuthProblem("invalid_client_metadata", f"token_endpoint_auth_method must be one of {known}.")
         uris = tuple(metadata.redirect_uris)
         name = shown_name(metadata.client_name, redirects.host(uris[0]))
-        client, secret = await self._clients.register(name, uris, method)
+        client, secret = await self._clients.register(name, uris, public=method == "none")
         self._metrics.oauth.labels("register", "ok").inc()
         answer: dict[str, Any] = {
             "client_id": client.id,

@@ -20,12 +20,10 @@ from p2m_spawner.gateway.oauth.problems import OAuthProblem
 from p2m_spawner.gateway.oauth.public_fetch import PublicFetch
 from p2m_spawner.gateway.oauth.registration import Registration
 from p2m_spawner.gateway.oauth.tokens_for_clients import TokensForClients
-from p2m_spawner.gateway.pages import Pages
+from p2m_spawner.gateway.pages import Endpoint, Pages
 from p2m_spawner.gateway.settings import GatewaySettings
 from p2m_spawner.gateway.sign_in import SignIn
 from p2m_spawner.gateway.tokens import Keys
-
-Endpoint = Callable[[Request], Awaitable[Response]]
 
 
 class OAuthServer:
@@ -59,6 +57,7 @@ class OAuthServer:
         fetch: Callable[[str], Awaitable[bytes]] | None = None,
     ) -> None:
         self._prefix = settings.prefix
+        self._pages = pages
         self._clients = Clients(ClientStore(settings.db_url))
         documents, codes = ClientDocuments(fetch or PublicFetch()), Codes(keys)
         self._metadata = Metadata(settings.prefix, addresses, documents)
@@ -71,11 +70,11 @@ class OAuthServer:
         at = f"{self._prefix}oauth/"
         return [
             *self._metadata.routes(),
-            Route(f"{at}register", _as_json(self._registration), methods=["POST"]),
-            Route(f"{at}authorize", self._authorization.show, methods=["GET"]),
-            Route(f"{at}authorize", self._authorization.decide, methods=["POST"]),
-            Route(f"{at}token", _as_json(self._tokens.token), methods=["POST"]),
-            Route(f"{at}revoke", _as_json(self._tokens.revoke), methods=["POST"]),
+            Route(f"{at}register", as_json(self._registration), methods=["POST"]),
+            Route(f"{at}authorize", self._pages.endpoint(self._authorization.show), methods=["GET"]),
+            Route(f"{at}authorize", self._pages.endpoint(self._authorization.decide), methods=["POST"]),
+            Route(f"{at}token", as_json(self._tokens.token), methods=["POST"]),
+            Route(f"{at}revoke", as_json(self._tokens.revoke), methods=["POST"]),
         ]
 
     def close(self) -> None:
@@ -83,7 +82,7 @@ class OAuthServer:
         self._clients.close()
 
 
-def _as_json(endpoint: Endpoint) -> Endpoint:
+def as_json(endpoint: Endpoint) -> Endpoint:
     """An endpoint whose refusals have the form of OAuth's, not that of the gateway's own API."""
 
     async def answer(request: Request) -> Response:
