@@ -152,7 +152,7 @@ async function readLog() {
     const output = part("log");
     const atEnd = output.scrollHeight - output.scrollTop - output.clientHeight < 40;
     setText(output, log || "There is no container.");
-    if (atEnd) output.scrollTop = output.scrollHeight;
+    if (atEnd) toEnd();
     part("ending").hidden = !ending;
     if (ending) {
       setText(part("ending-message"), ending.message ?? "");
@@ -166,6 +166,11 @@ async function readLog() {
   }
 }
 
+function toEnd() {
+  part("log").scrollTop = part("log").scrollHeight;
+}
+
+part("log-dialog").addEventListener("shown.bs.modal", toEnd); // before, it has no height
 part("log-dialog").addEventListener("hidden.bs.modal", () => {
   logOf = null;
 });
