@@ -3,7 +3,7 @@
 import sys
 from typing import Any
 
-from p2m_spawner import server_api
+from p2m_spawner import log_api, mcp_scopes, server_api
 from p2m_spawner.accounts import api as accounts_api
 
 from .settings import Settings
@@ -19,6 +19,7 @@ SCOPES = {
     "read:users": "tell whether a token's user is still there, since when, and whether they are an administrator",
     "list:users": "list servers for administrators",
     "read:metrics": "repeat the hub's p2m_ metrics, so that one scrape gets all",
+    log_api.SCOPE: "show administrators what servers print",
     accounts_api.SCOPE: "have names and passwords checked by the hub, which alone can",
 }
 """The least that the gateway's role needs, and what for. Its REST API checks callers by their own tokens."""
@@ -40,6 +41,7 @@ def configure(c: Any, settings: Settings) -> None:
             "PYTHONUNBUFFERED": "1",
         },
         "oauth_no_confirm": True,  # it is part of the hub: its pages sign people in without a question
+        "oauth_client_allowed_scopes": ["tokens!user"],  # its pages make, list and end tokens for who is signed in
     }
     its_role = {
         "name": "p2m-gateway",
@@ -49,13 +51,20 @@ def configure(c: Any, settings: Settings) -> None:
     }
     everybodys_role = {
         "name": "user",
-        "description": "Standard user privileges, and the gateway's pages",
-        "scopes": ["self", f"access:services!service={NAME}"],
+        "description": "Standard user privileges, the gateway's pages, and tokens for agents that may do less",
+        "scopes": ["self", f"access:services!service={NAME}", *mcp_scopes.DEFINITIONS],
     }
     c.JupyterHub.services.append(service)
     c.JupyterHub.load_roles.extend([its_role, everybodys_role])
-    c.JupyterHub.custom_scopes.update({accounts_api.SCOPE: accounts_api.SCOPE_DEFINITION})
-    c.JupyterHub.extra_handlers.extend(server_api.HANDLERS)
+    c.JupyterHub.custom_scopes.update(
+        {
+            accounts_api.SCOPE: accounts_api.SCOPE_DEFINITION,
+            log_api.SCOPE: log_api.SCOPE_DEFINITION,
+            **mcp_scopes.DEFINITIONS,
+        }
+    )
+    c.JupyterHub.extra_handlers.extend([*server_api.HANDLERS, *log_api.HANDLERS])
+    c.JupyterHub.template_vars.update({"p2m_gateway": f"services/{NAME}/"})
     # OAuth's metadata has to be at these addresses outside the service's own path (RFC 8414, RFC 9728).
     metadata = ("oauth-authorization-server", "oauth-protected-resource")
     c.Proxy.extra_routes.update({f"/.well-known/{kind}/services/{NAME}/": url for kind in metadata})

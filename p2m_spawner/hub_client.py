@@ -106,18 +106,26 @@ class HubUser:
         admin: Whether they administer the hub.
         created: When the hub first knew them; None when the token that asked may not see it.
         servers: Servers that run, start or stop, by name.
+        last_activity: When the user or one of their servers was last active, None while that is not known.
     """
 
     name: str
     admin: bool
     created: datetime | None
     servers: Mapping[str, HubServer] = field(default_factory=dict)
+    last_activity: datetime | None = None
 
     @classmethod
     def from_model(cls, model: Mapping[str, Any]) -> Self:
         """Read the hub's user model."""
         servers = {name: HubServer.from_model(server) for name, server in model.get("servers", {}).items()}
-        return cls(model["name"], bool(model.get("admin")), _time(model.get("created")), servers)
+        return cls(
+            name=model["name"],
+            admin=bool(model.get("admin")),
+            created=_time(model.get("created")),
+            servers=servers,
+            last_activity=_time(model.get("last_activity")),
+        )
 
     @property
     def server(self) -> HubServer | None:
@@ -138,6 +146,42 @@ class ServerPlace:
     address: str | None
     ui_port: int | None
     mcp_port: int | None
+
+
+@dataclass(frozen=True)
+class UserToken:
+    """One of a user's hub tokens, as the hub lists it: without its text.
+
+    Attributes:
+        id: What the hub calls it.
+        note: What it was made for.
+        client: The OAuth client that has it, ``JupyterHub`` for one that was made by hand.
+        scopes: Its expanded scopes.
+        created: When it was made.
+        used: When it was last used, None for never.
+        expires: When it ends, None for never.
+    """
+
+    id: str
+    note: str
+    client: str
+    scopes: frozenset[str]
+    created: datetime | None
+    used: datetime | None
+    expires: datetime | None
+
+    @classmethod
+    def from_model(cls, model: Mapping[str, Any]) -> Self:
+        """Read the hub's token model."""
+        return cls(
+            id=model["id"],
+            note=model["note"] or "",
+            client=model["oauth_client"] or "",
+            scopes=frozenset(model["scopes"]),
+            created=_time(model["created"]),
+            used=_time(model["last_activity"]),
+            expires=_time(model["expires_at"]),
+        )
 
 
 @dataclass(frozen=True)
@@ -220,10 +264,31 @@ class HubClient:
             if len(page) < PAGE:
                 return users
 
+    async def users_page(self, search: str, offset: int, limit: int, *, active: bool) -> tuple[list[HubUser], int]:
+        """Some of the users, by name. Needs ``list:users``, ``read:servers``.
+
+        Args:
+            search: Part of the name, in any case; empty for everybody.
+            offset: How many to leave out.
+            limit: How many at most.
+            active: Only those with a server that runs, starts or stops.
+
+        Returns:
+            The users, and how many there are in all.
+        """
+        query: dict[str, Any] = {"offset": offset, "limit": limit, "sort": "name"}
+        if search:
+            query["name_filter"] = search
+        if active:
+            query["state"] = "active"
+        headers = {"Accept": "application/jupyterhub-pagination+json"}
+        page = (await self._request("GET", "users", params=query, headers=headers)).json()
+        return list(map(HubUser.from_model, page["items"])), int(page["_pagination"]["total"])
+
     async def owner_of(self, token: str) -> TokenOwner | None:
         """Whose somebody's hub token is; None when the hub does not know it (any more)."""
         try:
-            answer = await self._request("GET", "user", headers={"Authorization": f"token {token}"})
+            answer = await self._request("GET", "user", headers=_bearer(token))
         except HubRefused as refusal:
             if refusal.status in (401, 403):
                 return None
@@ -244,7 +309,37 @@ class HubClient:
             HubRefused: The token may not (404 or 403: it lacks ``tokens``), or is gone.
         """
         path = _path("users", owner.name, "tokens", owner.token_id or "")
-        await self._request("DELETE", path, headers={"Authorization": f"token {token}"})
+        await self._request("DELETE", path, headers=_bearer(token))
+
+    async def tokens_of(self, name: str, token: str) -> list[UserToken]:
+        """Somebody's tokens, the one used last at the end, with the rights of one of theirs (``read:tokens``)."""
+        answer = await self._request("GET", _path("users", name, "tokens"), headers=_bearer(token))
+        return list(map(UserToken.from_model, answer.json()["api_tokens"]))
+
+    async def make_token(self, name: str, token: str, *, note: str, scopes: list[str], expires_in: int) -> str:
+        """Make a token for somebody, with the rights of one of theirs (``tokens``).
+
+        Args:
+            name: Of the user.
+            token: Theirs.
+            note: What the new one is for.
+            scopes: What it may do.
+            expires_in: Seconds that it lives.
+
+        Raises:
+            HubRefused: The user may not give these scopes, or no token that lives so long (400).
+        """
+        body = {"note": note, "scopes": scopes, "expires_in": expires_in}
+        answer = await self._request("POST", _path("users", name, "tokens"), json=body, headers=_bearer(token))
+        return str(answer.json()["token"])
+
+    async def end_token(self, name: str, token: str, token_id: str) -> None:
+        """End one of somebody's tokens, with the rights of one of theirs (``tokens``).
+
+        Raises:
+            HubRefused: They have none of that id (404).
+        """
+        await self._request("DELETE", _path("users", name, "tokens", token_id), headers=_bearer(token))
 
     async def oauth_token(self, client_id: str, code: str, redirect_uri: str, verifier: str) -> str:
         """Exchange the code of a sign-in for a token that names the person (RFC 6749, section 4.1.3).
@@ -290,6 +385,25 @@ class HubClient:
         """Where somebody's default server is. Needs ``read:servers``."""
         place = (await self._request("GET", _path("p2m", "users", name, "server"))).json()
         return ServerPlace(place["address"], place["ports"]["ui"], place["ports"]["mcp"])
+
+    async def log_tail(self, name: str, lines: int) -> str:
+        """The last lines that somebody's default server printed. Needs the scope of `p2m_spawner.log_api`."""
+        answer = await self._request(
+            "GET", _path("p2m", "users", name, "server", "log"), params={"lines": lines}, timeout=SLOW_TIMEOUT
+        )
+        return str(answer.json()["log"])
+
+    async def ending(self, name: str) -> dict[str, Any] | None:
+        """How somebody's default server ended last (docs/faults.md). Needs ``read:servers``.
+
+        None when it has not ended by itself, or the hub does not tell endings.
+        """
+        try:
+            return dict((await self._request("GET", f"{_path('p2m', 'endings', name)}/")).json())
+        except HubRefused as refusal:
+            if refusal.status == 404:
+                return None
+            raise
 
     async def progress(self, name: str) -> AsyncGenerator[dict[str, Any], None]:
         """Follow a start (server-sent events of JupyterHub). Needs ``read:servers``.
@@ -388,6 +502,11 @@ def _raise_for_refusal(answer: httpx2.Response) -> None:
 def _path(*parts: str) -> str:
     """A path of the API from parts that may have any characters."""
     return "/".join(quote(part, safe="") for part in parts)
+
+
+def _bearer(token: str) -> dict[str, str]:
+    """Ask with somebody's own token instead of the service's."""
+    return {"Authorization": f"token {token}"}
 
 
 def _time(text: str | None) -> datetime | None:

@@ -3,6 +3,7 @@
 DESKTOP = "blender/"
 MCP = "p2m/mcp"
 STATUS = "p2m/status"
+RESTART = "p2m/restart-blender"
 
 
 def below(base_url: str, path: str) -> str:

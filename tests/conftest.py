@@ -11,7 +11,7 @@ REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 @pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     for item in items:
-        if "browser" in getattr(item, "fixturenames", ()):
+        if {"browser", "page"} & set(getattr(item, "fixturenames", ())):
             item.add_marker("alone")
 
 

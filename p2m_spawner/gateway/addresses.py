@@ -62,4 +62,11 @@ class Addresses:
 
     def desktop(self, request: Request, user: str) -> str:
         """A user's Blender in the browser."""
-        return urls.below(f"{self.origin(request)}{self._base}user/{quote(user, safe='@~')}", urls.DESKTOP)
+        return self._server(request, user, urls.DESKTOP)
+
+    def direct_mcp(self, request: Request, user: str) -> str:
+        """A user's own MCP address, which takes tokens of the hub and wakes nobody."""
+        return self._server(request, user, urls.MCP)
+
+    def _server(self, request: Request, user: str, path: str) -> str:
+        return urls.below(f"{self.origin(request)}{self._base}user/{quote(user, safe='@~')}", path)

@@ -12,7 +12,7 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import BaseRoute, Route
 
-from p2m_spawner.gateway import mcp_relay, metrics_page, rest
+from p2m_spawner.gateway import connect_page, mcp_relay, metrics_page, rest, sessions_page
 from p2m_spawner.gateway.middleware import BodyLimit, SameSite, refusal_response
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal, hub_away, hub_refused, store_away
@@ -40,6 +40,8 @@ def create_app(gateway: Gateway) -> Starlette:
         *rest.routes(gateway),
         *metrics_page.routes(gateway),
         *mcp_relay.routes(gateway),
+        *connect_page.routes(gateway),
+        *sessions_page.routes(gateway),
     ]
     larger_bodies = {f"{prefix}{mcp_relay.PATH}": mcp_relay.MAX_BODY}  # bytes, where 64 KiB are too few
 

@@ -11,15 +11,20 @@ from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
+from p2m_spawner import mcp_scopes
 from p2m_spawner.gateway import tokens
 from p2m_spawner.gateway.grants import Grants
 from p2m_spawner.gateway.hub_answers import HubAnswers
+from p2m_spawner.gateway.recent import Recent
 from p2m_spawner.gateway.refusals import REALM, forbidden, unauthenticated
 from p2m_spawner.gateway.tokens import Audience, BadToken, Mode
 from p2m_spawner.hub_client import HubClient, HubUser, TokenOwner
 
 KNOWN_FOR = 10.0
 """Seconds for which an answer of the hub is good where not a fresh one is asked for: a revoked token's last seconds."""
+
+DIGEST_KNOWN_FOR = 300.0
+"""Seconds for which it is known which token has an id at the hub: longer than any answer of the hub about it."""
 
 MOST_KNOWN = 2000
 """Answers of the hub that are kept at most."""
@@ -70,6 +75,7 @@ class Callers:
         self._grants = grants
         self._owners: HubAnswers[TokenOwner] = HubAnswers(KNOWN_FOR, MOST_KNOWN, clock)
         self._users: HubAnswers[HubUser] = HubAnswers(KNOWN_FOR, MOST_KNOWN, clock)
+        self._digests: Recent[str] = Recent(DIGEST_KNOWN_FOR, MOST_KNOWN, clock)
 
     async def identify(
         self,
@@ -133,6 +139,11 @@ class Callers:
         """Ask the hub anew when a hub token comes the next time."""
         self._owners.drop(_digest(token))
 
+    def forget_id(self, token_id: str) -> None:
+        """As :meth:`forget`, by what the hub calls the token."""
+        if digest := self._digests.get(token_id):
+            self._owners.drop(digest)
+
     async def _by_jwt(self, token: str, audiences: Collection[Audience], fresh: bool) -> Caller:
         claims = await self._grants.verify(token, audiences)
         user = await self.user_since(claims.user, datetime.fromtimestamp(claims.issued, UTC), fresh=fresh)
@@ -151,17 +162,32 @@ class Callers:
         owner = await self._owners.get(_digest(token), lambda: self._hub.owner_of(token), fresh=fresh)
         if owner is None:
             raise BadToken("The token is unknown or has expired; make a new one at the hub's token page.")
+        if owner.token_id is not None:
+            self._digests.put(owner.token_id, _digest(token))
+        mode = mode_of(owner)
         return Caller(
             name=owner.name,
             admin=owner.admin and "admin:servers" in owner.scopes,
-            mode=Mode.FULL,
+            mode=mode or Mode.READ_ONLY,
             client="hub token",
             is_user=owner.kind == "user",
-            may_open=owner.kind == "user" and owner.may("access:servers"),
+            may_open=owner.kind == "user" and mode is not None,
             may_stop=owner.kind == "user" and owner.may("delete:servers"),
             may_read_metrics="read:metrics" in owner.scopes,
             hub_token=owner,
         )
+
+
+def mode_of(owner: TokenOwner) -> Mode | None:
+    """What a hub token allows in its owner's Blender; None when it does not open it.
+
+    A token with several of these scopes has been given the widest.
+    """
+    if owner.may("access:servers"):
+        return Mode.FULL
+    if owner.may(mcp_scopes.NO_CODE):
+        return Mode.NO_CODE
+    return Mode.READ_ONLY if owner.may(mcp_scopes.READ_ONLY) else None
 
 
 def need_blender(caller: Caller) -> None:
@@ -174,7 +200,7 @@ def need_blender(caller: Caller) -> None:
         raise forbidden("This token belongs to a service of the hub, which has no Blender.")
     if not caller.may_open:
         raise forbidden(
-            f"This token of {caller.name} does not open their server; it needs the scope access:servers.",
+            f"This token of {caller.name} does not open their Blender; make one for agents on the Connect page.",
             code="insufficient_scope",
         )
 

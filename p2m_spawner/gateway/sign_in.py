@@ -11,7 +11,7 @@ import re
 import secrets
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from urllib.parse import urlencode
 
 from starlette.requests import Request
@@ -54,11 +54,13 @@ class Person:
         name: Name of the user.
         admin: Whether they administer the hub.
         xsrf: What a form or script of a page of theirs has to send (``_xsrf``, ``X-XSRFToken``).
+        hub_token: What the hub has given out for this sign-in: makes, lists and ends the person's own tokens.
     """
 
     name: str
     admin: bool
     xsrf: str
+    hub_token: str = field(repr=False)
 
 
 class SignInNeeded(Exception):
@@ -117,7 +119,7 @@ class SignIn:
         user = await self._callers.user(caller.name, fresh=fresh) if caller.is_user else None
         if user is None:
             raise SignInNeeded
-        return Person(user.name, user.admin, str(session["xsrf"]))
+        return Person(user.name, user.admin, str(session["xsrf"]), str(session["hub"]))
 
     async def person_who_posts(self, request: Request) -> Person:
         """Who sends a form or a script's request: the hub has just said so, and the request has the page's token.

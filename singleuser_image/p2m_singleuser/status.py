@@ -21,6 +21,7 @@ from tornado import web
 from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderError, BlenderLink, BlenderTimeout, BlenderUnavailable, exits_of
 from p2m_singleuser.memory import memory
+from p2m_singleuser.processor import processor
 
 PROBE_S = 0.75
 """Seconds each of the probes may take."""
@@ -61,7 +62,7 @@ class StatusProbe:
         blender, mcp = await asyncio.gather(self._blender(), self._mcp())
         ui = {"state": self._ui()}
         ready = blender["state"] in {"ready", "busy"} and mcp["state"] == "ready" and ui["state"] != "down"
-        used = memory()
+        used, cpu = memory(), processor()
         return {
             "ready": ready,
             "blender": blender,
@@ -69,6 +70,7 @@ class StatusProbe:
             "ui": ui,
             "jobs": self._jobs(),
             "memory": {"used_bytes": used.used, "limit_bytes": used.limit},
+            "cpu": {"used_seconds": cpu.used_seconds, "limit_cores": cpu.limit_cores},
         }
 
     def _jobs(self) -> list[dict[str, Any]]:

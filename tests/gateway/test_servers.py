@@ -8,7 +8,7 @@ from typing import Any
 import httpx2
 import pytest
 
-from p2m_spawner.gateway.rest.connect import why_not_ready
+from p2m_spawner.gateway.reach import why_not_ready
 from p2m_spawner.gateway.rest.sessions import why_keep
 from p2m_spawner.gateway.servers import Servers, StartFailed
 from p2m_spawner.hub_client import HubAway, HubClient, HubRefused

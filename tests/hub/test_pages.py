@@ -65,6 +65,7 @@ def render(template: str, **values: Any) -> str:
         "xsrf_token": "token",
         "logout_url": "/hub/logout",
         "named_server_limit_per_user": 0,
+        "p2m_gateway": "services/p2m/",
     }
     for key in ("name", "admin"):
         if key in values:
@@ -108,8 +109,7 @@ def test_cards_of_a_running_server_open_it_directly():
 
 def test_home_has_every_hook_that_people_and_tests_rely_on():
     page = render("home.html")
-    hooks = ("server-status", "open-blender", "open-lab", "connect-agent", "create-token", "agent-url", "agent-token")
-    for hook in (*hooks, "spawn-stages"):
+    for hook in ("server-status", "open-blender", "open-lab", "connect-agent", "spawn-stages"):
         assert page.count(f'data-testid="{hook}"') == 1, hook
 
 
@@ -151,8 +151,8 @@ def test_pages_load_nothing_from_other_hosts(template: str):
 
 
 def test_every_static_file_that_a_page_names_exists():
-    for template in (PACKAGE / "templates").rglob("*.html"):
-        for name in re.findall(r"p2m/static/([\w./-]+)", template.read_text()):
+    for template in PACKAGE.rglob("*.html"):
+        for name in re.findall(r"p2m/static/([\w./-]+\w)\b(?!/)", template.read_text()):
             assert (PACKAGE / "static" / name).is_file(), f"{template.name}: {name}"
 
 
@@ -284,20 +284,41 @@ def test_every_stage_of_a_start_is_on_the_page():
 # Configurations for MCP clients
 
 
-def snippets(url: str) -> dict[str, str]:
-    return run_module("snippets.js", f"m.snippets({json.dumps(url)}, {json.dumps(TOKEN)})")
+EVERYBODYS = "https://hub.example/services/p2m/mcp"
+ADAS = "https://hub.example/user/ada/p2m/mcp"
 
 
-def test_configurations_carry_the_token_in_a_header_and_never_in_the_address():
-    url = "https://hub.example/user/ada/p2m/mcp"
-    texts = snippets(url)
-    server = {"type": "http", "url": url, "headers": {"Authorization": f"Bearer {TOKEN}"}}
-    assert json.loads(texts["json"]) == {"mcpServers": {"blender": server}}
-    assert json.loads(texts["vscode"]) == {"servers": {"blender": server}}
-    assert texts["claude"].startswith("claude mcp add --transport http blender")
-    for text in texts.values():
-        assert TOKEN in text
-        assert not re.search(rf"https?://\S*{TOKEN}", text)
+def snippets(**more: Any) -> dict[str, str]:
+    given = {"gatewayUrl": EVERYBODYS, "directUrl": ADAS, "token": TOKEN, **more}
+    return run_module("snippets.js", f"m.snippets({json.dumps(given)})")
+
+
+def test_clients_that_sign_in_get_the_address_for_everybody_and_no_token():
+    texts = snippets()
+    assert texts["claude-desktop"] == EVERYBODYS
+    assert texts["claude-code"] == f'claude mcp add --transport http blender "{EVERYBODYS}"'
+    assert json.loads(texts["vscode"]) == {"servers": {"blender": {"type": "http", "url": EVERYBODYS}}}
+    assert json.loads(texts["cursor"]) == {"mcpServers": {"blender": {"url": EVERYBODYS}}}
+
+
+@pytest.mark.parametrize(("mode", "url"), [("full", ADAS), ("no-code", EVERYBODYS), ("read-only", EVERYBODYS)])
+def test_a_token_goes_into_a_header_and_to_an_address_that_takes_it(mode: str, url: str):
+    texts = snippets(mode=mode)
+    headers = {"Authorization": f"Bearer {TOKEN}"}
+    assert json.loads(texts["vscode-token"]) == {
+        "servers": {"blender": {"type": "http", "url": url, "headers": headers}}
+    }
+    assert json.loads(texts["cursor-token"]) == {"mcpServers": {"blender": {"url": url, "headers": headers}}}
+    for kind in ("vscode-token", "cursor-token", "claude-code-token", "python"):
+        assert url in texts[kind]
+        assert TOKEN in texts[kind]
+        assert not re.search(rf"https?://\S*{TOKEN}", texts[kind])
+
+
+def test_upstreams_client_is_told_only_where_raw_sockets_are_published():
+    assert "stdio" not in snippets()
+    server = json.loads(snippets(rawPort=10007)["stdio"])["mcpServers"]["blender"]
+    assert server["env"] == {"BLENDER_HOST": "127.0.0.1", "BLENDER_PORT": "10007"}
 
 
 @pytest.fixture
@@ -332,7 +353,7 @@ async def test_the_python_configuration_lists_the_tools_of_a_server_that_wants_t
     process = await asyncio.create_subprocess_exec(
         sys.executable,
         "-c",
-        snippets(mcp_url)["python"],
+        snippets(directUrl=mcp_url)["python"],
         stdout=asyncio.subprocess.PIPE,
         stderr=asyncio.subprocess.PIPE,
         env={**os.environ, "NO_PROXY": "127.0.0.1"},
@@ -340,3 +361,61 @@ async def test_the_python_configuration_lists_the_tools_of_a_server_that_wants_t
     async with asyncio.timeout(60):
         out, err = await process.communicate()
     assert out.decode().splitlines() == ["get_scene_info - What is in the scene."], err.decode()
+
+
+# Sessions, for administrators
+
+
+def session_words(**row: Any) -> dict[str, Any]:
+    defaults = {"state": "ready", "blender": None, "mcp": None, "jobs": [], "memory": None, "cpu": None, "ending": None}
+    given = {**defaults, "progress": None, "last_activity": "2026-11-25T03:10:00Z", **row}
+    now = "Date.parse('2026-11-25T03:15:30Z')"
+    return run_module("session_words.js", f"m.describeSession({json.dumps(given)}, {now})")
+
+
+MCP = {"state": "ready", "num_tools": 40}
+
+
+@pytest.mark.parametrize(
+    ("row", "dot", "detail"),
+    [
+        ({"state": "stopped"}, "stopped", ""),
+        ({"state": "stopped", "ending": {"reason": "out_of_memory", "exit_code": 137}}, "failed",
+         "Ended: out of memory, exit code 137"),
+        ({"state": "stopped", "ending": {"reason": "removed", "exit_code": None}}, "failed", "Ended: removed"),
+        ({"state": "stopped", "ending": {"reason": "killed", "started_again": True}}, "stopped", ""),
+        ({"state": "starting", "progress": "Starting Blender …"}, "starting", "Starting Blender …"),
+        ({"state": "stopping"}, "stopping", ""),
+        ({}, "unknown", "It does not answer."),
+        ({"blender": {"state": "ready"}, "mcp": MCP}, "ready", "Blender ready · 40 tools"),
+        ({"blender": {"state": "busy", "restarts": 2}, "mcp": {"state": "down"}}, "busy",
+         "Blender busy · MCP down · 2 restarts"),
+        ({"blender": {"state": "failed", "reason": "No display"}, "mcp": MCP}, "failed",
+         "Blender failed (No display) · 40 tools"),
+    ],
+)  # fmt: skip
+def test_a_session_is_told_in_words(row: dict[str, Any], dot: str, detail: str):
+    words = session_words(**row)
+    assert (words["dot"], words["detail"], words["activity"]) == (dot, detail, "5 min ago")
+
+
+def test_use_is_told_against_its_limit():
+    words = session_words(memory={"used": 900 * 2**20, "limit": 4 * 2**30}, cpu={"used": 0.5, "limit": 2})
+    assert words["memory"] == {"text": "900 MB of 4 GB", "share": 900 / 4096}
+    assert words["cpu"] == {"text": "0.5 of 2", "share": 0.25}
+    nothing = {"text": "–", "share": None}
+    for odd in (None, {"used": None, "limit": 1}, {"used": "x", "limit": 1}, {"used": -1, "limit": 1}):
+        assert session_words(memory=odd, cpu=odd)["memory"] == nothing
+    assert session_words(cpu={"used": 3, "limit": None})["cpu"] == {"text": "3", "share": None}
+
+
+@pytest.mark.parametrize(
+    ("jobs", "said"),
+    [
+        ([], "–"),
+        ([{"state": "queued"}], "1 render"),
+        ([{"state": "queued"}, {"state": "running", "progress": 0.439}], "2 renders, 43 %"),
+    ],
+)
+def test_renders_are_counted_with_the_progress_of_the_one_that_runs(jobs: list[Any], said: str):
+    assert session_words(jobs=jobs)["jobs"] == said

@@ -220,6 +220,7 @@ async def test_status_is_ready_when_all_three_are(
     reply = await http_client.get(f"{singleuser.url}p2m/status", headers=bearer(SERVERS_OWN))
     status = reply.json()
     assert status.pop("memory")["used_bytes"] > 0
+    assert status.pop("cpu").keys() == {"used_seconds", "limit_cores"}
     assert status == {
         "ready": True,
         "blender": {"state": "ready", "version": "4.3.2", "pid": 42, "file": None, "restarts": 0, "reason": None},
@@ -239,6 +240,7 @@ async def test_status_is_for_those_who_may_use_the_server(
 async def test_before_anything_runs_blender_is_starting(tmp_path: Path) -> None:
     status = await StatusProbe(tmp_path).read()
     assert status.pop("memory").keys() == {"used_bytes", "limit_bytes"}
+    assert status.pop("cpu").keys() == {"used_seconds", "limit_cores"}
     assert status == {
         "ready": False,
         "blender": {"state": "starting", "version": "", "pid": 0, "file": None, "restarts": 0, "reason": None},

@@ -8,7 +8,7 @@ from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
 from starlette.routing import Route
@@ -17,6 +17,7 @@ from p2m_spawner.gateway.callers import Caller, need_admin, need_blender
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.tokens import Audience
+from p2m_spawner.gateway.validation import valid
 
 NO_STORE = {"Cache-Control": "no-store"}
 
@@ -119,25 +120,9 @@ class Call:
                 need_blender(caller)
             elif self.who == "admin":
                 need_admin(caller)
-        query = _valid(self.query, dict(request.query_params)) if self.query else None
-        body = _valid(self.body, await request.body()) if self.body else None
+        query = valid(self.query, dict(request.query_params)) if self.query else None
+        body = valid(self.body, await request.body()) if self.body else None
         status, answer = await self.handler(Asked(gateway, request, caller, body, query))
         if answer is None:
             return Response(status_code=status, headers=NO_STORE)
         return JSONResponse(answer.model_dump(mode="json"), status, headers=NO_STORE)
-
-
-def _valid(model: type[BaseModel], given: bytes | dict[str, str]) -> BaseModel:
-    """What a client sent, validated.
-
-    Raises:
-        Refusal: 422; names the field and what is wrong with it, never the value.
-    """
-    try:
-        if isinstance(given, dict):
-            return model.model_validate_strings(given)
-        return model.model_validate_json(given)
-    except ValidationError as error:
-        first = error.errors(include_url=False, include_input=False, include_context=False)[0]
-        where = ".".join(map(str, first["loc"])) or "The body"
-        raise Refusal(422, "invalid_request", f"{where}: {first['msg']}.") from error

@@ -5,8 +5,7 @@ import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
-from p2m_spawner.gateway.parts import Gateway
-from p2m_spawner.gateway.refusals import Refusal
+from p2m_spawner.gateway.reach import existing_user
 from p2m_spawner.gateway.rest.calls import Asked, Result
 from p2m_spawner.gateway.rest.models import AdminSession, Blender, CleanedUp, Job, Mcp, Session, Sessions
 from p2m_spawner.gateway.servers import Status, state_of
@@ -18,21 +17,9 @@ ASKED_AT_ONCE = 20
 """Servers asked for their status at the same time."""
 
 
-async def existing(gateway: Gateway, name: str) -> HubUser:
-    """A user as they are now.
-
-    Raises:
-        Refusal: 404.
-    """
-    user = await gateway.hub.user(name)
-    if user is None:
-        raise Refusal(404, "no_such_user", "There is no such user at this hub.")
-    return user
-
-
 async def session(asked: Asked) -> Result:
     """Tell how the caller's server is; does not start it."""
-    user = await existing(asked.gateway, asked.caller.name)
+    user = await existing_user(asked.gateway, asked.caller.name)
     return 200, Session.model_validate(await _session(asked, user, await asked.gateway.servers.status(user)))
 
 

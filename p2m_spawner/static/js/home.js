@@ -1,6 +1,6 @@
-// The user's home page: live status, start and stop, the panel for agents.
+// The user's home page: live status, start and stop.
 
-import { ConnectPanel } from "./connect.js";
+import { renderFacts, setText } from "./facts.js";
 import { UserApi, blenderStatus, restartBlender } from "./hub.js";
 import { StageList } from "./stages.js";
 import { describe, desktopWords } from "./words.js";
@@ -13,11 +13,10 @@ const LONGEST_WAIT_MS = 3000;
 const ATTENTION_MS = 2 * 60 * 1000;
 
 const home = document.getElementById("p2m-home");
-const { userName, userUrl, apiUrl, spawnUrl, lastSpawn, ending, endingUrl } = home.dataset;
+const { userUrl, apiUrl, spawnUrl, lastSpawn, ending, endingUrl } = home.dataset;
 const part = (id) => document.getElementById(id);
 const api = new UserApi(apiUrl, endingUrl);
 const stages = new StageList(part("spawn-stages"));
-const panel = new ConnectPanel(part("connect-panel"), { api, userName, userUrl });
 const stopDialog = new bootstrap.Modal(part("stop-dialog"));
 
 const view = {
@@ -45,7 +44,7 @@ function render() {
   if (status.dataset.state !== words.state) status.dataset.state = words.state;
   setText(part("status-title"), words.title);
   setText(part("status-detail"), words.detail);
-  renderFacts(words.facts);
+  renderFacts(part("status-facts"), words.facts);
 
   const spawning = view.starting || view.server?.pending === "spawn";
   const running = Boolean(view.server?.ready) && !view.stopping;
@@ -66,33 +65,145 @@ function render() {
     setText(part("open-blender-text"), desktopWords(running ? view.blender : null));
     part("open-blender").classList.toggle("p2m-card-off", running && view.blender.ui?.state === "off");
   }
-  panel.setRunning(running);
   if (!running) part("newer-image")?.remove(); // the next start has it
 }
 
-function setText(element, text) {
-  // an unchanged live region stays silent
-  if (element.textContent !== text) element.textContent = text;
+function follow() {
+  if (stream) return;
+  stages.reset();
+  stream = api.progress();
+  stream.onmessage = (message) => {
+    const event = JSON.parse(message.data);
+    if (event.failed) view.failure = event;
+    else view.progress = event;
+    stages.show(event);
+    if (event.ready || event.failed) {
+      unfollow();
+      refresh();
+    }
+    render();
+  };
+  stream.onerror = () => {
+    if (stream?.readyState === EventSource.CLOSED) unfollow();
+  };
 }
 
-function renderFacts(facts) {
-  const list = part("status-facts");
-  const text = JSON.stringify(facts);
-  if (list.dataset.shown === text) return;
-  list.dataset.shown = text;
-  list.hidden = facts.length === 0;
-  list.replaceChildren(
-    ...facts.map(([name, value]) => {
-      const pair = document.createElement("div");
-      const term = document.createElement("dt");
-      const meaning = document.createElement("dd");
-      term.textContent = name;
-      meaning.textContent = value;
-      meaning.title = value;
-      pair.append(term, meaning);
-      return pair;
-    }),
-  );
+function unfollow() {
+  stream?.close();
+  stream = null;
+}
+
+async function refresh() {
+  clearTimeout(timer);
+  try {
+    const server = await api.server();
+    if (view.server && !server && !view.stopping) view.ending = await api.ending();
+    view.server = server;
+    view.offline = false;
+  } catch (problem) {
+    if (problem.status === 401 || problem.status === 403) {
+      location.reload(); // signed out
+      return;
+    }
+    view.offline = true;
+  }
+  if (!view.offline) {
+    if (view.server?.pending === "spawn") {
+      view.failure = null;
+      follow();
+    }
+    if (view.server?.ready) {
+      view.progress = null;
+      view.failure = null;
+      view.ending = "";
+      if (attended()) {
+        asking = blenderStatus(userUrl);
+        view.blender = await asking;
+        asking = null;
+        if (view.blender?.ready) view.restartFailure = "";
+      }
+    } else {
+      view.blender = undefined;
+    }
+  }
+  render();
+  schedule();
+}
+
+function schedule() {
+  clearTimeout(timer);
+  if (document.hidden) return;
+  const pending = view.starting || view.stopping || view.server?.pending;
+  timer = setTimeout(refresh, pending ? POLL_PENDING_MS : attended() ? POLL_MS : POLL_UNATTENDED_MS);
+}
+
+function noticeInput() {
+  const back = !attended();
+  lastInput = Date.now();
+  if (back) refresh();
+}
+
+async function start() {
+  Object.assign(view, { starting: true, failure: null, ending: "", progress: null });
+  render();
+  schedule();
+  try {
+    await api.start();
+  } catch (problem) {
+    // 400: it is starting or running already, and the next refresh shows it
+    if (problem.name !== "TimeoutError") {
+      view.failure = (await api.lastFailure().catch(() => null)) ?? { message: problem.message };
+    }
+  }
+  view.starting = false;
+  refresh();
+}
+
+async function stop() {
+  Object.assign(view, { stopping: true, failure: null, ending: "" });
+  unfollow();
+  render();
+  schedule();
+  try {
+    await api.stop();
+  } catch (problem) {
+    view.failure = { message: problem.message };
+  }
+  view.stopping = false;
+  refresh();
+}
+
+async function restart() {
+  if (view.blender?.blender?.state === "busy" && !confirm("Restart Blender? What it is working on now is lost.")) return;
+  Object.assign(view, { restarting: true, restartFailure: "" });
+  render();
+  try {
+    await restartBlender(userUrl);
+  } catch (problem) {
+    view.restartFailure = problem.message;
+  }
+  view.restarting = false;
+  refresh();
+}
+
+part("restart-blender").addEventListener("click", restart);
+document.querySelector("[data-action=start]").addEventListener("click", (event) => {
+  event.preventDefault();
+  if (window.jhdata.options_form) location.assign(event.currentTarget.href);
+  else start();
+});
+document.querySelector("[data-action=stop]").hidden = !(running || spawning);
+  part("restart-blender").hidden = !words.restart;
+  for (const link of document.querySelectorAll("[data-open]")) {
+    const target = userUrl + link.dataset.open;
+    link.href = running ? target : `${spawnUrl}?next=${encodeURIComponent(target)}`;
+  }
+  // While it is not known which Blender runs, the card stays as it is.
+  if (!running || view.blender) {
+    setText(part("open-blender-text"), desktopWords(running ? view.blender : null));
+    part("open-blender").classList.toggle("p2m-card-off", running && view.blender.ui?.state === "off");
+  }
+  if (!running) part("newer-image")?.remove(); // the next start has it
 }
 
 function follow() {
@@ -246,7 +357,6 @@ document.addEventListener("visibilitychange", () => {
   lastInput = Date.now();
   refresh();
 });
-if (location.hash === "#connect-agent") bootstrap.Modal.getOrCreateInstance(part("connect-panel")).show();
 
 if (lastSpawn === "failed") view.failure = await api.lastFailure().catch(() => null);
 await refresh();

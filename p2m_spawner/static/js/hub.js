@@ -81,18 +81,6 @@ export class UserApi {
     const ending = await request(this.endingUrl).catch(() => null);
     return ending && !ending.started_again ? ending.message : "";
   }
-
-  async tokens() {
-    return (await request(`${this.url}/tokens`)).api_tokens;
-  }
-
-  createToken(token) {
-    return request(`${this.url}/tokens`, { method: "POST", body: token });
-  }
-
-  revokeToken(id) {
-    return request(`${this.url}/tokens/${encodeURIComponent(id)}`, { method: "DELETE" });
-  }
 }
 
 // A user's server takes a cookie from a script only with an XSRF token of its own, which the hub's pages cannot read;

@@ -1,16 +1,35 @@
-// Ready configurations for MCP clients. The token goes into a header, never into the URL.
+// Ready configurations for MCP clients. A token goes into a header, never into a URL.
+//
+// Formats: code.visualstudio.com/docs/copilot/reference/mcp-configuration (`servers`), cursor.com/docs/mcp (`mcpServers`),
+// code.claude.com/docs/en/mcp (`claude mcp add`), github.com/ahujasid/blender-mcp (environment of the stdio client).
 
 export const PLACEHOLDER = "YOUR_TOKEN";
 
 const json = (value) => JSON.stringify(value, null, 2);
 
-/** Texts by kind, for the user's MCP `url` and a `token`. */
-export function snippets(url, token = PLACEHOLDER) {
-  const server = { type: "http", url, headers: { Authorization: `Bearer ${token}` } };
-  return {
-    json: json({ mcpServers: { blender: server } }),
-    claude: `claude mcp add --transport http blender "${url}" --header "Authorization: Bearer ${token}"`,
-    vscode: json({ servers: { blender: server } }),
+/**
+ * Where a token is sent to. The person's own address takes tokens that may do all, and advertises no OAuth, for the sake of
+ * clients that would then leave the token out. One that may do less works at the address for everybody alone.
+ */
+export function tokenUrl({ gatewayUrl, directUrl, mode = "full" }) {
+  return mode === "full" ? directUrl : gatewayUrl;
+}
+
+/**
+ * Texts by kind. `gatewayUrl`: the address for everybody; `directUrl`: the person's own; `token` with what it may do, `mode`;
+ * `rawHost`, `rawPort`: Blender's own socket, when it is published.
+ */
+export function snippets({ gatewayUrl, directUrl, token = PLACEHOLDER, mode = "full", rawHost = "127.0.0.1", rawPort = null }) {
+  const url = tokenUrl({ gatewayUrl, directUrl, mode });
+  const headers = { Authorization: `Bearer ${token}` };
+  const texts = {
+    "claude-desktop": gatewayUrl,
+    "claude-code": `claude mcp add --transport http blender "${gatewayUrl}"`,
+    "claude-code-token": `claude mcp add --transport http blender "${url}" --header "Authorization: Bearer ${token}"`,
+    vscode: json({ servers: { blender: { type: "http", url: gatewayUrl } } }),
+    "vscode-token": json({ servers: { blender: { type: "http", url, headers } } }),
+    cursor: json({ mcpServers: { blender: { url: gatewayUrl } } }),
+    "cursor-token": json({ mcpServers: { blender: { url, headers } } }),
     python: `import asyncio
 
 import httpx2
@@ -18,7 +37,7 @@ from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
 URL = ${JSON.stringify(url)}
-HEADERS = {"Authorization": ${JSON.stringify(`Bearer ${token}`)}}
+HEADERS = {"Authorization": ${JSON.stringify(headers.Authorization)}}
 
 
 async def main():
@@ -33,4 +52,9 @@ async def main():
 asyncio.run(main())
 `,
   };
+  if (rawPort) {
+    const env = { BLENDER_HOST: rawHost, BLENDER_PORT: String(rawPort) };
+    texts.stdio = json({ mcpServers: { blender: { command: "uvx", args: ["blender-mcp"], env } } });
+  }
+  return texts;
 }
