@@ -136,8 +136,9 @@ async def test_stills_and_animations_are_files_and_pictures(blender: UserContain
         assert picture.size == (96, 64)
         assert colours(picture) > 10
     assert [job["id"] for job in listed] == list(reversed(results))
-    files = blender.output("sh", "-c", "cd ~/renders && find . -type f -size +0 | sort").split()
-    assert files == ["./film.mp4", "./first-2.png", "./first.png", *(f"./turn/turn_000{n}.png" for n in (3, 5, 7))]
+    files = ["./film.mp4", "./first-2.png", "./first.png", *(f"./turn/turn_000{n}.png" for n in (3, 5, 7))]
+    find = ("sh", "-c", "cd ~/renders && find . -type f -size +0 | sort")
+    wait_for(lambda: blender.output(*find).split() == files, 10, "all files, and no other")
     assert blender.run("sh", "-c", f"ls {JOBS}/*/scene.blend")[0] != 0, "copies of the scene are removed"
 
 

@@ -10,12 +10,12 @@ import pytest
 import requests
 from playwright.async_api import Page, expect
 
+from tests.support.browser import OUTPUT
 from tests.support.hub import Hub
 from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.waiting import wait_for
 
-from .conftest import OUTPUT
 from .test_browser import log_in
 
 SECOND = 1000

@@ -75,7 +75,7 @@ def test_while_the_engine_is_away_a_server_is_kept_and_a_stop_waits(somebody: Pe
         assert refused.json()["message"].startswith("The container engine does not answer. Try again in a minute")
         stopping = threading.Thread(target=somebody.api, args=("DELETE", f"users/{somebody.name}/server"))
         stopping.start()
-        wait_for(lambda: "kept, because it is not known" in hub.output(), 60, "a poll without an answer", interval=0.5)
+        wait_for(lambda: "Kept, because it is not known" in hub.output(), 60, "a poll without an answer", interval=0.5)
         assert somebody.servers()
     finally:
         engine.start()
