@@ -51,6 +51,6 @@ image:  ## Build the user image
 addon:  ## Build the Blender extension into dist/
 	@addon/build
 
-lint:  ## Format, types, imports, shell scripts, Dockerfile
+lint:  ## Format, types, imports, shell scripts, scripts of pages, Dockerfile
 	@deploy/environment test
 	@deploy/lint
