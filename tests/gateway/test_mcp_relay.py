@@ -181,7 +181,7 @@ def test_a_service_has_no_blender(local: Hub, ada: tuple[Person, Agent]) -> None
     made = person.api("POST", f"users/{person.name}/tokens", json={"scopes": ["read:users!user"]}).json()
     answer = Agent(local, made["token"]).post(request("tools/list"))
     assert answer.status_code == 403
-    assert "access:servers" in answer.json()["error"]["message"]
+    assert "does not open their Blender" in answer.json()["error"]["message"]
 
 
 # --- what passes ------------------------------------------------------------------------------------------------------
