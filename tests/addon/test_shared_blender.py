@@ -89,10 +89,10 @@ def test_a_call_is_one_undo_step_with_the_tools_name(windowed: RunningBlender):
 @pytest.mark.parametrize("code", [ENDLESS, "import time; time.sleep(3600)"], ids=["loop", "sleep"])
 async def test_code_beyond_its_deadline_is_interrupted(blender: RunningBlender, code: str):
     began = time.monotonic()
-    result = await tool(blender, "execute_blender_code", code=f"print('so far')\n{code}", timeout_s=1)
-    assert time.monotonic() - began < 5
+    result = await tool(blender, "execute_blender_code", code=f"print('so far')\n{code}", timeout_s=3)
+    assert time.monotonic() - began < 7
     assert result.is_error
-    for part in ("did not finish within 1 s and was interrupted", "<blender_mcp>", "so far"):
+    for part in ("did not finish within 3 s and was interrupted", "<blender_mcp>", "so far"):
         assert part in text(result)
     assert not (await tool(blender, "get_scene_info")).is_error
 

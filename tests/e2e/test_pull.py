@@ -25,7 +25,7 @@ def test_two_people_see_how_far_the_pull_of_their_image_is(tmp_path: Path):
             for thread in following:
                 thread.start()
             for person in people:
-                half = rf"{person.name}: Pulling the Blender image: [1-4] of 8 MB \(\d\d %\)"
+                half = rf"user={person.name} .*Pulling the Blender image: [1-4] of 8 MB \(\d\d %\)"
                 wait_for(lambda half=half: re.search(half, hub.output()), 60, f"the pull for {person.name}")
             image.go_on.set()
             for thread in following:

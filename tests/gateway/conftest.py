@@ -79,8 +79,8 @@ def start_light_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Callab
 
 @pytest.fixture(scope="session")
 def light(start_light_hub: Callable[..., Hub]) -> Hub:
-    """The hub without containers that most tests share."""
-    return start_light_hub()
+    """The hub without containers that most tests share, and so does what it allows to one address."""
+    return start_light_hub(P2M_TEST_ONE_ADDRESS="1")
 
 
 @pytest.fixture(scope="session")

@@ -39,6 +39,9 @@ c.ConfigurableHTTPProxy.command = [
     str(ROOT / ".venv/bin/node"),
     str(ROOT / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"),
 ]
+if os.environ.get("P2M_TEST_ONE_ADDRESS"):  # all tests of one process have the same
+    c.AccountsAuthenticator.failed_logins_per_address = 1000
+    c.AccountsAuthenticator.signups_per_hour = 1000
 c.AccountsAuthenticator.hash_memory = 64
 c.AccountsAuthenticator.hash_passes = 1
 c.AccountsAuthenticator.hash_lanes = 1

@@ -174,6 +174,9 @@ class Exchange:
             elif time.monotonic() > end:
                 message = "Your server does not answer. Try again in a few seconds; restart it on the hub's home page."
                 raise Refusal(503, "unreachable", message, RETRY_AFTER)
+            elif (moved := await self._url_elsewhere(url)) is not None:
+                url = moved  # it was started anew; nothing has been told yet, so the status can still say how this ends
+                continue
             await self._answer.tell("Waiting for the server to answer …", percent=99)
             await asyncio.sleep(TRY_AGAIN)
             if reply is None:
