@@ -7,6 +7,7 @@ Servers are asked directly, with the gateway's own token (scope ``access:servers
 import asyncio
 import contextlib
 import functools
+import json
 import logging
 import time
 from collections.abc import AsyncGenerator, Callable, Coroutine
@@ -37,6 +38,9 @@ MOST_PLACES = 5000
 
 JUPYTER_STATUS = "api/status"
 """Jupyter Server's own status."""
+
+LARGEST_DOCUMENT = 1024 * 1024
+"""Bytes of a status document; a server that sends more is not listened to."""
 
 STATUS_TIMEOUT = httpx2.Timeout(5.0, connect=2.0)
 """Of one question for a status document."""
@@ -222,8 +226,13 @@ class Servers:
         if url is None:
             return None
         try:
-            answer = await self.http.get(url)
-            document = answer.json() if answer.is_success else None
+            async with self.http.stream("GET", url) as answer:
+                text = bytearray()
+                async for piece in answer.aiter_bytes():
+                    text += piece
+                    if len(text) > LARGEST_DOCUMENT:
+                        raise ValueError(f"more than {LARGEST_DOCUMENT} bytes")
+            document = json.loads(text) if answer.is_success else None
         except (httpx2.TransportError, ValueError) as error:
             log.info("%s of %s: %r", path, user.name, error)
             return None

@@ -49,6 +49,11 @@ READING_KNOWN_FOR = 60.0
 
 MOST_KNOWN = 5000
 
+MOST_JOBS = 100
+LONGEST_TEXT = 300
+LARGEST = 2.0**63
+"""What a row shows at most of what a server says."""
+
 LOG_LINES = 200
 
 CALLS = 100
@@ -90,19 +95,19 @@ class Processors:
         self._readings: Recent[tuple[float, float]] = Recent(READING_KNOWN_FOR, MOST_KNOWN, clock)
         self._latest: Recent[float] = Recent(READING_KNOWN_FOR, MOST_KNOWN, clock)
 
-    def used(self, server: str, seconds: object) -> float | None:
+    def used(self, server: str, seconds: float | None) -> float | None:
         """Processors in use since the reading before; None while there is none.
 
         Args:
             server: Which start of which server.
-            seconds: Processor time since it was started, as the server says.
+            seconds: Processor time since it was started, as the server says; None when it does not.
         """
-        if not isinstance(seconds, int | float) or isinstance(seconds, bool):
+        if seconds is None:
             return None
         now, before = self._clock(), self._readings.get(server)
         if before is not None and now - before[0] < 1:  # two administrators look: too short to measure
             return self._latest.get(server)
-        self._readings.put(server, (now, float(seconds)))
+        self._readings.put(server, (now, seconds))
         if before is None:
             return None
         used = max(0.0, (seconds - before[1]) / (now - before[0]))
@@ -172,15 +177,23 @@ class Sessions:
         """What a status document says. It comes from inside the user's container, which can say anything."""
         if status is None or user.server is None:
             return {"blender": None, "mcp": None, "jobs": [], "memory": None, "cpu": None}
-        memory, cpu = _part(status, "memory"), _part(status, "cpu")
-        used = self._processors.used(f"{user.name} {user.server.started}", cpu.get("used_seconds"))
+        blender, mcp, memory, cpu = (_part(status, name) for name in ("blender", "mcp", "memory", "cpu"))
         jobs = status.get("jobs")
+        used = self._processors.used(f"{user.name} {user.server.started}", _number(cpu.get("used_seconds")))
         return {
-            "blender": _part(status, "blender"),
-            "mcp": _part(status, "mcp"),
-            "jobs": [job for job in jobs if isinstance(job, dict)] if isinstance(jobs, list) else [],
-            "memory": {"used": memory.get("used_bytes"), "limit": memory.get("limit_bytes")} if memory else None,
-            "cpu": {"used": used, "limit": cpu.get("limit_cores")} if cpu else None,
+            "blender": {
+                "state": _text(blender.get("state")),
+                "reason": _text(blender.get("reason")),
+                "restarts": _number(blender.get("restarts")),
+            },
+            "mcp": {"state": _text(mcp.get("state")), "num_tools": _number(mcp.get("num_tools"))},
+            "jobs": [
+                {"state": _text(job.get("state")), "progress": _number(job.get("progress"))}
+                for job in (jobs if isinstance(jobs, list) else [])[:MOST_JOBS]
+                if isinstance(job, dict)
+            ],
+            "memory": {"used": _number(memory.get("used_bytes")), "limit": _number(memory.get("limit_bytes"))},
+            "cpu": {"used": used, "limit": _number(cpu.get("limit_cores"))},
         }
 
     async def _ending(self, name: str) -> dict[str, Any] | None:
@@ -197,6 +210,17 @@ def _part(status: Status, name: str) -> dict[str, Any]:
     """A dictionary inside a status document, empty when there is none."""
     part = status.get(name)
     return part if isinstance(part, dict) else {}
+
+
+def _number(value: object) -> float | None:
+    """A number that JSON has, None for anything else."""
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    return float(value) if is_number and abs(value) < LARGEST else None  # type: ignore[arg-type]  # NaN is not less either
+
+
+def _text(value: object) -> str | None:
+    """A text of a length that a row has room for, None for anything else."""
+    return value[:LONGEST_TEXT] if isinstance(value, str) else None
 
 
 def routes(gateway: Gateway) -> Iterable[Route]:
