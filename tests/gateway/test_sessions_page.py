@@ -325,6 +325,19 @@ async def test_two_servers_are_seen_live(page: Page, two: tuple[Person, Person],
     await expect(page.get_by_text("Nobody of this name.")).to_be_visible()
 
 
+async def test_memory_is_seen_and_how_a_killed_server_ended(page: Page, two: tuple[Person, Person]) -> None:
+    memory = row_of(page, two[0]).locator("[data-part=memory]")
+    await expect(memory).to_have_text(re.compile(r"^[\d.]+ [MG]B of 4 GB$"), timeout=30 * SECOND)
+    await asyncio.to_thread(two[1].container().kill)
+    await page.get_by_label("Which servers").select_option("true")
+    await expect(row_of(page, two[1])).to_contain_text("Ended: killed, exit code 137", timeout=60 * SECOND)
+    await page.get_by_role("button", name=f"Logs: {two[1].name}").click()
+    ending = page.get_by_test_id("ending")
+    await expect(ending).to_contain_text("137", timeout=20 * SECOND)
+    await expect(ending.locator("#ending-log")).to_contain_text("jupyter", ignore_case=True)
+    await asyncio.to_thread(two[1].start_server)
+
+
 async def test_the_log_of_a_container_is_shown(page: Page, two: tuple[Person, Person]) -> None:
     await page.get_by_role("button", name=f"Logs: {two[0].name}").click()
     log = page.get_by_test_id("log")
