@@ -25,6 +25,9 @@ CALLS = 20
 """Calls a round, address and method."""
 
 STREAMS = 200
+OPENED_WITHIN = 10.0
+"""Seconds for one stream: less than the 15 s after which a server says by itself that it is there."""
+
 MOST_ADDED_MS = 10.0
 MOST_MEGABYTES = 150.0
 METHODS: dict[str, dict[str, Any]] = {
@@ -74,9 +77,10 @@ async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack)
     """Open a session and its stream, and keep it open."""
     headers = {"Accept": HEADERS["Accept"]}
     message = {"jsonrpc": "2.0", "id": 0, "method": "initialize", "params": HELLO}
-    opened = await http.post(url, json=message, headers=headers)
-    headers["Mcp-Session-Id"] = opened.headers["Mcp-Session-Id"]
-    stream = await stack.enter_async_context(http.stream("GET", url, headers=headers))
+    async with asyncio.timeout(OPENED_WITHIN):
+        opened = await http.post(url, json=message, headers=headers)
+        headers["Mcp-Session-Id"] = opened.headers["Mcp-Session-Id"]
+        stream = await stack.enter_async_context(http.stream("GET", url, headers=headers))
     assert stream.is_success, stream.status_code
 
 

@@ -468,13 +468,23 @@ def last_activity(agent: Agent, person: Person) -> str:
     return str(answer.json()["last_activity"])
 
 
+def test_a_stream_on_which_nothing_happens_opens_at_once(agent: Agent) -> None:
+    """The proxy holds headers back until something follows, and the server says nothing by itself for 15 s."""
+    session = agent.initialize()
+    with requests.get(agent.url, headers=agent.headers | session, timeout=10, stream=True) as stream:
+        assert stream.ok
+        assert next(stream.iter_content(None)) == b": open\r\n\r\n"
+
+
 def test_an_open_stream_is_no_use_of_the_server_and_a_call_is(ada: tuple[Person, Agent]) -> None:
     person, agent = ada
     session = agent.initialize()
     before = last_activity(agent, person)
     with requests.get(agent.url, headers=agent.headers | session, timeout=60, stream=True) as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
-        next(stream.iter_content(None))  # the server's own life sign, after 15 s
+        chunks = stream.iter_content(None)
+        next(chunks)  # the gateway's, at once
+        next(chunks)  # the server's own life sign, after 15 s
         assert last_activity(agent, person) == before
     agent.call("whose")
     assert last_activity(agent, person) > before
