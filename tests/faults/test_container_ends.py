@@ -47,7 +47,7 @@ def test_a_container_that_ends(person: Person, hub: Hub, fault, reason: str, exi
     assert words in ending["message"]
     assert ending["message"] in person.page()
     assert ending["message"] in person.page("../../hub/home")
-    assert f"Server died: reason={reason}" in hub.output()
+    wait_for(lambda: f"Server died: reason={reason}" in hub.output(), 10, "the cause in the hub's log")
     if reason != "removed":
         assert ending["exit_code"] == exit_code
         assert "Your scene was saved" in ending["message"]
