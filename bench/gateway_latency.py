@@ -4,13 +4,11 @@ The same client takes turns between `/user/NAME/p2m/mcp` and `/services/p2m/mcp`
 hits both; connections are kept. The calls are of the protocol without sessions: `tools/list`, and a tool that asks
 Blender. Then clients of the older protocol each open the stream on which a server speaks unasked, and leave it idle.
 
-    python -m bench.gateway_latency [rounds [streams]]
+    python -m bench gateway_latency
 """
 
 import asyncio
 import re
-import statistics
-import sys
 import tempfile
 import time
 from contextlib import AsyncExitStack
@@ -19,6 +17,7 @@ from typing import Any
 
 import httpx2
 
+from bench.record import Table
 from tests.support.hub import Hub, Person
 
 CALLS = 20
@@ -28,8 +27,8 @@ STREAMS = 200
 OPENED_WITHIN = 10.0
 """Seconds for one stream: less than the 15 s after which a server says by itself that it is there."""
 
-MOST_ADDED_MS = 10.0
-MOST_MEGABYTES = 150.0
+OWN, ONE = "own URL", "one MCP address"
+BEFORE, DURING = "before", "with streams"
 METHODS: dict[str, dict[str, Any]] = {
     "tools/list": {},
     "tools/call": {"name": "get_scene_info", "arguments": {}},
@@ -84,42 +83,38 @@ async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack)
     assert stream.is_success, stream.status_code
 
 
-async def measure(person: Person, hub: Hub, rounds: int, streams: int) -> str:
-    """All measurements, as Markdown."""
+async def compare(person: Person, hub: Hub, rounds: int, streams: int) -> list[Table]:
+    """All measurements of somebody whose server runs."""
+    latency = Table("One call at one's own URL and at the one MCP address", "ms", [OWN, ONE], ratio=(OWN, ONE))
+    memory = Table(f"Gateway's memory, before and with {streams} idle streams", "MB", [BEFORE, DURING], plot="")
     gateway = f"{hub.url}/services/p2m/mcp"
     process_id = int((hub.state_dir / "gateway.pid").read_text())
-    lines = ["| p50 of | own URL, ms | one URL, ms | ratio | added, ms | bound |", "|---|---|---|---|---|---|"]
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {person.token}"}, timeout=120, limits=limits, trust_env=False
     ) as http:
-        for method, (own, one) in (await latencies(http, [person.mcp_url, gateway], rounds)).items():
-            own_p50, one_p50 = statistics.median(own), statistics.median(one)
-            figures = f"{own_p50:.1f} | {one_p50:.1f} | {one_p50 / own_p50:.2f} | {one_p50 - own_p50:.1f}"
-            lines.append(f"| {method} | {figures} | {MOST_ADDED_MS:.0f} |")
-        before = megabytes(process_id)
+        for method, of_urls in (await latencies(http, [person.mcp_url, gateway], rounds)).items():
+            for column, times in zip((OWN, ONE), of_urls, strict=True):
+                latency.add(method, column, times)
+        memory.add("resident", BEFORE, [megabytes(process_id)])
         async with AsyncExitStack() as stack:
             for _ in range(streams):
                 await open_stream(http, gateway, stack)
-            during = megabytes(process_id)
-    lines += [
-        "",
-        f"Gateway's memory: {before:.0f} MB before, {during:.0f} MB with {streams} idle streams "
-        f"({1024 * (during - before) / streams:.0f} kB each); bound {MOST_MEGABYTES:.0f} MB.",
-    ]
-    return "\n".join(lines)
+            memory.add("resident", DURING, [megabytes(process_id)])
+    return [latency, memory]
 
 
-def run(rounds: int = 10, streams: int = STREAMS) -> str:
-    """Measure with a hub and a container of its own."""
+def measure(rounds: int = 10, streams: int = STREAMS) -> list[Table]:
+    """Measure with a hub and a container of its own.
+
+    Args:
+        rounds: Turns of each URL; one more before them warms up.
+        streams: How many idle streams are opened.
+    """
     with tempfile.TemporaryDirectory() as folder:
         hub = Hub(Path(folder) / "state", P2M_MCP_TIMEOUT="90").start()
         try:
             person = hub.person("bench").sign_up().log_in().start_server()
-            return asyncio.run(measure(person, hub, rounds, streams))
+            return asyncio.run(compare(person, hub, rounds, streams))
         finally:
             hub.down()
-
-
-if __name__ == "__main__":
-    print(run(*map(int, sys.argv[1:])))
