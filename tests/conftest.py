@@ -1,4 +1,4 @@
-"""For all tests: what drives a browser runs alone; reports are kept, so that fixtures can print logs of what failed."""
+"""For all tests: reports are kept, so that fixtures can print logs of what failed."""
 
 from collections.abc import Generator
 from typing import Any
@@ -6,13 +6,6 @@ from typing import Any
 import pytest
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if {"browser", "page"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("alone")
 
 
 @pytest.hookimpl(wrapper=True)
