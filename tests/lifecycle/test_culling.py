@@ -128,13 +128,15 @@ async def test_idle_servers_stop_and_those_at_work_do_not(culling_hub: Hub):
     async def stays(person: Person) -> Person:
         """Nobody asks this server anything for two limits, and it goes on.
 
-        With half a processor: a render would keep the other tests from theirs.
+        With little of a processor: a render would take half of the machine from other tests.
         """
-        await asyncio.to_thread(person.container().update, cpu_period=100_000, cpu_quota=50_000)
+        set_processors = person.container().update
+        await asyncio.to_thread(set_processors, cpu_period=100_000, cpu_quota=20_000)
         end = now() + 2 * IDLE_S + ROUND_S
         while now() < end:
             assert servers(person), f"{person.name} was stopped at work"
             await asyncio.sleep(1)
+        await asyncio.to_thread(set_processors, cpu_period=100_000, cpu_quota=200_000)
         return person
 
     seen, *at_work = await asyncio.gather(viewer(), renderer(), painter())
