@@ -2,8 +2,8 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Folders with long tests first, so that both processes end at about the same time.
-TESTS := tests/faults tests/lifecycle tests/e2e tests/gateway tests/security tests/addon tests/plugin tests/image tests/conformance tests/deploy tests/hub tests/unit
+# What takes longest comes first, so that all processes end at about the same time.
+TESTS := tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/hub tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test pictures tools bench image addon lint
@@ -26,8 +26,8 @@ test:  ## Install what the tests need, check the code, run all tests
 	@deploy/environment test
 	@singleuser_image/build
 	@deploy/lint
-	@echo "==> tests: $(TESTS), two files at a time"
-	@pytest --durations=15 -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@echo "==> tests: $(TESTS), three files at a time"
+	@pytest --durations=15 -m "not alone" -n 3 --no-loadscope-reorder $(TESTS)
 	@echo "==> tests: those that need the machine for themselves"
 	@pytest --durations=5 -m alone $(TESTS)
 
