@@ -17,8 +17,8 @@ from mcp.server.mcpserver.exceptions import ToolError
 from p2m_singleuser.mcp_server.__main__ import listen
 from tests.conformance.fixture_server import fixture_app, fixture_server
 
-HANGS, LET_GO = "hangs", "let-go"
-"""Files in the home: a call of `hang` has begun, and has been cancelled."""
+HANGS, LET_GO, COUNTED = "hangs", "let-go", "counted"
+"""Files in the home: a call of `hang` has begun, and has been cancelled; a call of `count` is over."""
 
 
 def add_tools(server: MCPServer[None], home: Path) -> None:
@@ -47,6 +47,17 @@ def add_tools(server: MCPServer[None], home: Path) -> None:
     def fail() -> str:
         """Fail."""
         raise ToolError("It failed, as asked.")
+
+    @server.tool()
+    async def count(ctx: Context[None, Any], to: int) -> str:
+        """Count, ten numbers a second, as progress."""
+        try:
+            for number in range(1, to + 1):
+                await ctx.report_progress(number, to)
+                await asyncio.sleep(0.1)
+            return f"counted to {to}"
+        finally:
+            (home / COUNTED).touch()
 
     @server.tool()
     async def hang(ctx: Context[None, Any]) -> str:

@@ -59,6 +59,33 @@ async def test_two_people_on_one_address_have_each_their_own_blender(hub: Hub, a
     await asyncio.to_thread(bob.stop_server)
 
 
+CHANGES = {"execute_blender_code", "restart_blender", "start_render", "delete_objects"}
+"""Some tools that whoever may only look may not call; the first is all that `no-code` leaves out."""
+
+
+@pytest.mark.parametrize("mode", ["no-code", "read-only"])
+async def test_a_client_sees_the_tools_that_its_token_may_call(hub: Hub, ada: Person, mode: str) -> None:
+    narrow = ada.api("POST", f"users/{ada.name}/tokens", json={"scopes": [f"custom:p2m:mcp:{mode}"]}).json()["token"]
+    lists: list[set[str]] = []
+    hidden = {"execute_blender_code"} if mode == "no-code" else CHANGES
+    async with mcp_client(url(hub), ada.token) as client:
+        everything = {tool.name for tool in (await client.list_tools()).tools}
+    async with mcp_client(url(hub), narrow) as client:
+        lists.append({tool.name for tool in (await client.list_tools()).tools})
+        for name, arguments in (("execute_blender_code", {"code": "print(1)"}), ("get_scene_info", {})):
+            refused = (await client.call_tool(name, arguments)).is_error
+            assert refused is (name not in lists[0]), name
+    async with mcp_client(ada.mcp_url, ada.token, headers={"X-P2M-Mode": mode}) as client:
+        lists.append({tool.name for tool in (await client.list_tools()).tools})
+    assert lists[0] == lists[1]
+    assert CHANGES <= everything
+    assert everything - lists[0] >= hidden
+    assert (everything - lists[0] == hidden) is (mode == "no-code")
+    api = Api(hub, narrow)
+    assert api.post("connect").json()["num_tools"] == len(lists[0])
+    assert api.get("user/session").json()["mcp"]["num_tools"] == len(lists[0])
+
+
 async def test_progress_is_live_and_cancelling_interrupts_blender(hub: Hub, ada: Person) -> None:
     seen: list[float] = []
 

@@ -20,7 +20,7 @@ from p2m_spawner.gateway.mcp_relay.sessions import Sessions
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal, hub_away, hub_refused, store_away
 from p2m_spawner.gateway.store_calls import StoreAway
-from p2m_spawner.gateway.tokens import Audience
+from p2m_spawner.gateway.tokens import MODE_HEADER, Audience
 from p2m_spawner.hub_client import HubAway, HubRefused
 
 log = logging.getLogger(__name__)
@@ -79,7 +79,7 @@ class McpRelay:
             challenge=self._gateway.addresses.mcp_challenge(request),
         )
         need_blender(caller)
-        mode = headers.narrowed(caller.mode, request.headers.getlist(headers.MODE))
+        mode = headers.narrowed(caller.mode, request.headers.getlist(MODE_HEADER))
         body = await request.body()
         if request.method == "POST":
             read = messages.read_requests
