@@ -13,6 +13,7 @@ from typing import Any
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from sse_starlette import EventSourceResponse
 
 from p2m_singleuser.mcp_server.__main__ import listen
 from tests.conformance.fixture_server import fixture_app, fixture_server
@@ -72,6 +73,7 @@ def add_tools(server: MCPServer[None], home: Path) -> None:
 
 
 def serve_tools(home: Path, runtime: Path) -> None:
+    EventSourceResponse.DEFAULT_PING_INTERVAL = 2  # seconds between the life signs of an idle stream; 15 by default
     server = fixture_server()
     add_tools(server, home)
     app = fixture_app(server)

@@ -493,7 +493,7 @@ def test_an_open_stream_is_no_use_of_the_server_and_a_call_is(ada: tuple[Person,
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         chunks = stream.iter_content(None)
         next(chunks)  # the relay's, at once
-        next(chunks)  # the server's own life sign, after 15 s
+        next(chunks)  # the server's own life sign
         assert last_activity(agent, person) == before
     agent.call("whose")
     assert last_activity(agent, person) > before
@@ -521,46 +521,50 @@ def test_while_the_hub_does_not_answer_known_callers_go_on_and_others_are_asked_
     wait_for(lambda: unknown.call("whose").ok, 30, "recovery")
 
 
-def kill_the_gateway(hub: Hub) -> int:
-    """Kill the process that serves; its supervisor starts another."""
+def end_the_gateway(hub: Hub, number: int) -> int:
+    """Send the process that serves a signal; its supervisor starts another."""
     (pid,) = serving(hub)
-    os.kill(pid, signal.SIGKILL)
+    os.kill(pid, number)
     return pid
 
 
-async def test_a_session_resumes_its_call_after_the_gateway_was_killed_and_misses_nothing(
-    local: Hub, ada: tuple[Person, Agent]
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_session_resumes_its_call_at_the_next_gateway_and_misses_nothing(
+    local: Hub, ada: tuple[Person, Agent], number: int
 ) -> None:
     seen: list[float] = []
-    killed: list[int] = []
+    ended: list[int] = []
 
     async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         seen.append(progress)
         if len(seen) == 5:
-            killed.append(kill_the_gateway(local))
+            ended.append(end_the_gateway(local, number))
 
     async with connected(ada[1], "legacy") as client:
         result = await client.call_tool("count", {"to": 60}, progress_callback=on_progress)
         assert text_of(result) == "counted to 60"
         assert seen == list(range(1, 61)), "each number once, those from the gap too"
         assert (await client.call_tool("whose", {})).structured_content["user"] == ada[0].name
-    assert serving(local) != killed
+    assert serving(local) != ended
 
 
+@pytest.mark.parametrize(
+    ("number", "told"), [(signal.SIGKILL, "ended without a response"), (signal.SIGTERM, "Try again in a minute")]
+)
 async def test_a_call_without_a_session_ends_in_blender_with_its_connection_and_can_be_repeated(
-    local: Hub, ada: tuple[Person, Agent]
+    local: Hub, ada: tuple[Person, Agent], number: int, told: str
 ) -> None:
     person, agent = ada
     (home_of(local, person) / COUNTED).unlink(missing_ok=True)
 
-    async def kill(progress: float, total: float | None, message: str | None) -> None:
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
         if progress == 5:
-            kill_the_gateway(local)
+            end_the_gateway(local, number)
 
     async with connected(agent) as client:
         assert client.protocol_version == "2026-07-28"
-        with pytest.raises(MCPError, match="ended without a response"):
-            await client.call_tool("count", {"to": 6000}, progress_callback=kill)
+        with pytest.raises(MCPError, match=told):
+            await client.call_tool("count", {"to": 6000}, progress_callback=on_progress)
         await wait_for_async((home_of(local, person) / COUNTED).exists, 10, "end of the call whose client was cut off")
         assert text_of(await client.call_tool("count", {"to": 3})) == "counted to 3"
 
@@ -568,7 +572,7 @@ async def test_a_call_without_a_session_ends_in_blender_with_its_connection_and_
 def test_requests_wait_for_the_next_gateway_instead_of_being_refused(local: Hub, ada: tuple[Person, Agent]) -> None:
     session = ada[1].initialize()
     supervisor = gateway_pid(local)
-    killed = kill_the_gateway(local)
+    killed = end_the_gateway(local, signal.SIGKILL)
     began = time.monotonic()
     assert result_of(ada[1].call("whose"))["structuredContent"]["user"] == ada[0].name
     took = time.monotonic() - began

@@ -56,6 +56,11 @@ class McpRelay:
             try:
                 exchange = await self._accept(request, answer)
                 await _until_gone(exchange.run(), receive)
+            except asyncio.CancelledError:
+                # The gateway is asked to stop. Who has a session resumes the stream, and gets the answer later.
+                if headers.SESSION not in request.headers:
+                    await answer.fail(_stopping())
+                raise
             except ClientDisconnect:
                 log.debug("A client left before its request was complete")
             except (Refusal, HubAway, HubRefused, StoreAway) as error:
@@ -102,6 +107,16 @@ async def _until_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None
         await asyncio.wait({working, leaving})
     if not working.cancelled():
         working.result()
+
+
+def _stopping() -> Refusal:
+    return Refusal(
+        503,
+        "stopping",
+        "The hub is being restarted, and this was interrupted. Try again in a minute, and look at the scene before you "
+        "repeat a change.",
+        {"Retry-After": "60"},
+    )
 
 
 def _refusal(error: Refusal | HubAway | HubRefused | StoreAway) -> Refusal:
