@@ -24,7 +24,7 @@ from tests.support.hub import Hub, Person
 from tests.support.mcp_client import text_of
 from tests.support.waiting import wait_for, wait_for_async
 
-from .conftest import Api, gateway_answers
+from .conftest import Api
 from .local_server import COUNTED, HANGS, LET_GO
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
