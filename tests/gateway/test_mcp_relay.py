@@ -282,7 +282,7 @@ def sleeper(local: Hub) -> Iterator[tuple[Person, Agent]]:
     """Somebody whose server has never run."""
     person, agent = somebody(local, "sleeper")
     yield person, agent
-    person.stop_server()
+    person.api("DELETE", f"users/{person.name}/server")  # nobody waits for its end
 
 
 def test_progress_notifications_tell_of_the_start(sleeper: tuple[Person, Agent]) -> None:
