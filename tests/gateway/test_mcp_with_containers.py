@@ -117,7 +117,7 @@ async def test_a_killed_container_is_started_again_by_the_next_call(hub: Hub, ad
     assert ada.container().id != before
 
 
-LONG = "import time\nfor _ in range(200): time.sleep(0.1)\nprint('went on')"
+LONG = "import time\nfor _ in range(150): time.sleep(0.1)\nprint('went on')"
 HELLO = {"protocolVersion": "2025-11-25", "capabilities": {}, "clientInfo": {"name": "by hand", "version": "0"}}
 
 
