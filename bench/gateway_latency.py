@@ -67,10 +67,11 @@ async def latencies(http: httpx2.AsyncClient, urls: list[str], rounds: int) -> d
     return times
 
 
-def megabytes(process_id: int) -> float:
-    """Resident memory of a process."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
+def megabytes(supervisor: int) -> float:
+    """Resident memory of the gateway: of the process that supervises, and of those that it has started."""
+    served = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    statuses = [Path(f"/proc/{process_id}/status").read_text() for process_id in (supervisor, *served)]
+    return sum(int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) for status in statuses) / 1024
 
 
 async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack) -> None:
@@ -87,7 +88,7 @@ async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack)
 async def measure(person: Person, hub: Hub, rounds: int, streams: int) -> str:
     """All measurements, as Markdown."""
     gateway = f"{hub.url}/services/p2m/mcp"
-    process_id = int((hub.state_dir / "gateway.pid").read_text())
+    supervisor = int((hub.state_dir / "gateway.pid").read_text())
     lines = ["| p50 of | own URL, ms | one URL, ms | ratio | added, ms | bound |", "|---|---|---|---|---|---|"]
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(
@@ -97,11 +98,11 @@ async def measure(person: Person, hub: Hub, rounds: int, streams: int) -> str:
             own_p50, one_p50 = statistics.median(own), statistics.median(one)
             figures = f"{own_p50:.1f} | {one_p50:.1f} | {one_p50 / own_p50:.2f} | {one_p50 - own_p50:.1f}"
             lines.append(f"| {method} | {figures} | {MOST_ADDED_MS:.0f} |")
-        before = megabytes(process_id)
+        before = megabytes(supervisor)
         async with AsyncExitStack() as stack:
             for _ in range(streams):
                 await open_stream(http, gateway, stack)
-            during = megabytes(process_id)
+            during = megabytes(supervisor)
     lines += [
         "",
         f"Gateway's memory: {before:.0f} MB before, {during:.0f} MB with {streams} idle streams "

@@ -22,6 +22,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult, ImageContent, TextContent
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
+from p2m_singleuser.mcp_server.app import TOPICS
 from tests.unit.singleuser_fakes import NUM_TOOLS, CommandFailed, FakeBlender, serving_mcp
 
 SCENE = {
@@ -170,6 +171,43 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
         assert schema is not None, name
         models = [schema, *schema.get("$defs", {}).values()]
         assert all("description" in field for model in models for field in model["properties"].values()), name
+
+
+@pytest.mark.parametrize(
+    ("header", "container", "needs"),
+    [
+        (None, None, {"full", "no-code", "read-only"}),
+        ("no-code", None, {"no-code", "read-only"}),
+        ("read-only", None, {"read-only"}),
+        (None, "no-code", {"no-code", "read-only"}),
+        ("no-code", "read-only", {"read-only"}),
+        ("wide", None, {"read-only"}),
+    ],
+)
+@pytest.mark.parametrize("generation", ["legacy", "auto"])
+async def test_a_list_has_the_tools_that_may_be_called(
+    mcp_sock: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    generation: Any,
+    header: str | None,
+    container: str | None,
+    needs: set[str],
+) -> None:
+    if container:
+        monkeypatch.setenv("P2M_MCP_MODE", container)
+    headers = {"X-P2M-Mode": header} if header else {}
+    async with httpx2.AsyncClient(transport=over(mcp_sock), headers=headers, timeout=30) as http:
+        streams = streamable_http_client("http://localhost/mcp", http_client=http)
+        async with Client(streams, mode=generation) as client:
+            listed = await client.list_tools()
+        counted = (await http.get("http://localhost/status")).json()["num_tools"]
+    expected = {name for topic in TOPICS for name, mode in topic.tools.needs.items() if mode in needs}
+    assert {tool.name for tool in listed.tools} == expected
+    assert ("execute_blender_code" in expected) == ("full" in needs)
+    if header is None:
+        assert counted == len(expected)
+    if generation == "auto":
+        assert (listed.cache_scope, listed.ttl_ms) == ("private", 0), "no list is kept for somebody else"
 
 
 async def test_an_unknown_prompt_is_named(connect: Connect) -> None:
