@@ -14,7 +14,7 @@ setup(
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     python_requires=">=3.11",
-    # The notebook client is the image's; here it comes alone, under the same name, for `pip install p2m-spawner[client]`.
+    # The notebook client is the image's; here it comes alone, under the same name: `pip install p2m-spawner[client]`.
     packages=[*find_packages(include=["p2m_spawner", "p2m_spawner.*"]), "p2m_singleuser.notebook"],
     package_dir={"p2m_singleuser.notebook": "singleuser_image/p2m_singleuser/notebook"},
     package_data={
@@ -27,7 +27,7 @@ setup(
             "static/js/*",
             "gateway/templates/*.html",
             "gateway/rest/templates/*.html",
-        ]
+        ],
     },
     install_requires=[
         "jupyterhub>=6.1",

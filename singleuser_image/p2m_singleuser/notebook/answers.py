@@ -1,7 +1,7 @@
-"""HTTP answers that are no MCP: refusals, pages, silence. Each becomes a JSON-RPC error of the one request it belongs to.
+"""HTTP answers that are no MCP (refusals, pages, silence): each becomes a JSON-RPC error of the request it belongs to.
 
-The SDK (2.3) drops the status of a refused request, and a connection that nobody takes ends its whole transport with all
-other calls in it. Here both arrive as an error with a status, and the transport goes on.
+The SDK (2.3) drops the status of a refused request, and a connection that nobody takes ends its whole transport with
+all other calls in it. Here both arrive as an error with a status, and the transport goes on.
 """
 
 from __future__ import annotations
@@ -37,7 +37,7 @@ class AnsweringTransport(httpx2.AsyncHTTPTransport):
             return _error(NOBODY, str(error) or type(error).__name__)
         except httpx2.TransportError as error:
             return _error(CUT, str(error) or type(error).__name__)
-        if answer.status_code < 300:  # noqa: PLR2004
+        if answer.status_code < 300:
             return answer
         body = await _body(answer)
         said = _json_rpc_error(body)

@@ -91,8 +91,8 @@ def _json(name: str, value: Any) -> Any:
         return json.loads(json.dumps(value, default=_listed, allow_nan=True))
     except (TypeError, ValueError, RecursionError) as error:
         raise BlenderProblem(
-            f"-i {name}: a {type(value).__name__} cannot go to Blender as JSON ({error}). Pass numbers, text, true or false, "
-            "lists and dictionaries."
+            f"-i {name}: a {type(value).__name__} cannot go to Blender as JSON ({error}). Pass numbers, text, true or "
+            "false, lists and dictionaries."
         ) from None
 
 

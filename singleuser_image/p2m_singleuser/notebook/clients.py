@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import asyncio
-import base64
 import concurrent.futures
 import contextvars
 import functools
 import queue
 import weakref
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from types import TracebackType
-from typing import Any, Self, TypeVar
-
-from mcp_types import BlobResourceContents, CallToolResult, EmbeddedResource, ImageContent, TextContent, Tool
+from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from p2m_singleuser.notebook import addresses
 from p2m_singleuser.notebook.connection import Connection, Progress, ignored
-from p2m_singleuser.notebook.methods import ToolMethod, as_method
-from p2m_singleuser.notebook.pictures import File, Picture
+from p2m_singleuser.notebook.errors import BlenderProblem
+from p2m_singleuser.notebook.methods import Method, ToolMethod, as_function, own_methods
 from p2m_singleuser.notebook.progress import ProgressBar
-from p2m_singleuser.notebook.records import Record
+from p2m_singleuser.notebook.steps import Step
 
 T = TypeVar("T")
 C = TypeVar("C", bound="_Client")
@@ -40,22 +37,22 @@ async def connect(url: str | None = None, token: str | None = None) -> Blender:
     """
     connection = Connection(addresses.find(url, token))
     try:
-        methods = _methods(await awaited(connection.tools))
+        tools = [ToolMethod(tool) for tool in await awaited(connection.tools)]
     except BaseException:
         await asyncio.to_thread(connection.close)
         raise
-    return _remembered(_class_with(Blender, methods)(connection))
+    return _remembered(_new(Blender, connection, tools))
 
 
 def connect_blocking(url: str | None = None, token: str | None = None) -> BlockingBlender:
     """Connect to a Blender and return it, for scripts without ``await``; see `connect`."""
     connection = Connection(addresses.find(url, token))
     try:
-        methods = _methods(waited(connection.tools))
+        tools = [ToolMethod(tool) for tool in waited(connection.tools)]
     except BaseException:
         connection.close()
         raise
-    return _remembered(_class_with(BlockingBlender, methods)(connection))
+    return _remembered(_new(BlockingBlender, connection, tools))
 
 
 def current() -> BlockingBlender:
@@ -66,7 +63,7 @@ def current() -> BlockingBlender:
     global _own
     last = _last() if _last is not None else None
     if last is not None and not last.closed:
-        return _class_with(BlockingBlender, last._methods)(last._connection, owns=False)  # type: ignore[no-any-return]
+        return _new(BlockingBlender, last._connection, last._tools.values(), owns=False)
     if _own is None or _own.closed:
         _own = connect_blocking()
     return _own
@@ -75,11 +72,17 @@ def current() -> BlockingBlender:
 class _Client:
     """What both clients have."""
 
-    _methods: dict[str, ToolMethod] = {}  # noqa: RUF012 - each class made for a connection has its own
+    _tools: Mapping[str, ToolMethod] = {}  # each class made for a connection has its own
 
     def __init__(self, connection: Connection, *, owns: bool = True) -> None:
         self._connection = connection
-        self._end = weakref.finalize(self, connection.close) if owns else None
+        if owns:
+            weakref.finalize(self, connection.close)
+
+    if TYPE_CHECKING:
+
+        def __getattr__(self, name: str) -> Any:
+            """Return a tool's method."""
 
     @property
     def closed(self) -> bool:
@@ -87,18 +90,31 @@ class _Client:
         return self._connection.closed
 
     def __repr__(self) -> str:
-        state = "closed" if self.closed else f"{len(self._methods)} tools"
+        state = "closed" if self.closed else f"{len(self._tools)} tools"
         return f"<{type(self).__name__} at {self._connection.address.words}, {state}>"
+
+    def _start(self, step: Step) -> Callable[[Progress], concurrent.futures.Future[Any]]:
+        if step.tool not in self._tools:
+            raise BlenderProblem(
+                f"This Blender offers no tool {step.tool}: its server is older than this client, or your token or mode "
+                "leaves it out."
+            )
+        return functools.partial(self._connection.call, step.tool, step.arguments)
 
 
 class Blender(_Client):
-    """A Blender to ``await``. Its tools are its methods; ``blender.<tab>`` lists them, ``blender.look?`` describes one."""
+    """A Blender to ``await``. Its tools are its methods: ``blender.<tab>`` lists them, ``blender.look?`` says more."""
 
-    async def _call(self, method: ToolMethod, *args: Any, **kwargs: Any) -> Any:
-        arguments = method.arguments(*args, **kwargs)
-        with ProgressBar(method.tool.title or method.tool.name) as bar:
-            start = functools.partial(self._connection.call, method.tool.name, arguments)
-            return _result(method, await awaited(start, bar.show))
+    async def _run(self, method: Method, *args: Any, **kwargs: Any) -> Any:
+        steps = method.steps(*args, **kwargs)
+        with ProgressBar(method.title) as bar:
+            try:
+                step = next(steps)
+                while True:
+                    result = await awaited(self._start(step), bar.within(step.done, step.total))
+                    step = steps.send(self._tools[step.tool].read(result))
+            except StopIteration as end:
+                return end.value
 
     async def close(self) -> None:
         """End the connection; leaving the kernel does it as well."""
@@ -116,11 +132,16 @@ class Blender(_Client):
 class BlockingBlender(_Client):
     """A Blender without ``await``: each method returns when it is done."""
 
-    def _call(self, method: ToolMethod, *args: Any, **kwargs: Any) -> Any:
-        arguments = method.arguments(*args, **kwargs)
-        with ProgressBar(method.tool.title or method.tool.name) as bar:
-            start = functools.partial(self._connection.call, method.tool.name, arguments)
-            return _result(method, waited(start, bar.show))
+    def _run(self, method: Method, *args: Any, **kwargs: Any) -> Any:
+        steps = method.steps(*args, **kwargs)
+        with ProgressBar(method.title) as bar:
+            try:
+                step = next(steps)
+                while True:
+                    result = waited(self._start(step), bar.within(step.done, step.total))
+                    step = steps.send(self._tools[step.tool].read(result))
+            except StopIteration as end:
+                return end.value
 
     def close(self) -> None:
         """End the connection; leaving the program does it as well."""
@@ -157,60 +178,35 @@ def waited(calling: Callable[[Progress], concurrent.futures.Future[T]], show: Pr
 async def awaited(calling: Callable[[Progress], concurrent.futures.Future[T]], show: Progress = ignored) -> T:
     """Start a call and await it as `waited` waits; when the waiting task is cancelled, so is the call."""
     loop, context = asyncio.get_running_loop(), contextvars.copy_context()
-    return await asyncio.wrap_future(
-        calling(lambda *notified: loop.call_soon_threadsafe(functools.partial(show, *notified), context=context))  # type: ignore[arg-type]
-    )
+
+    def notified(done: float, total: float | None, message: str | None) -> None:
+        loop.call_soon_threadsafe(show, done, total, message, context=context)
+
+    return await asyncio.wrap_future(calling(notified))
 
 
-def _class_with(base: Any, methods: dict[str, ToolMethod]) -> Any:
-    """Return a class that has the tools as methods."""
-    made = {name: _method(base, method) for name, method in methods.items() if not hasattr(base, name)}
-    return type(base.__name__, (base,), {**made, "_methods": methods, "__doc__": base.__doc__, "__module__": __name__})
+def _new(base: type[C], connection: Connection, tools: Any, *, owns: bool = True) -> C:
+    """Return a client whose class has the tools as methods, and what is made of several calls."""
+    tools = list(tools)
+    methods: list[Method] = [*tools, *own_methods()]
+    functions = {method.name: _function(base, method) for method in methods if not hasattr(base, method.name)}
+    about = {"_tools": {tool.name: tool for tool in tools}, "__doc__": base.__doc__, "__module__": __name__}
+    made: type[C] = type(base.__name__, (base,), {**functions, **about})
+    return made(connection, owns=owns)
 
 
-def _method(base: Any, method: ToolMethod) -> Any:
+def _function(base: type[_Client], method: Method) -> Any:
     if base is Blender:
 
-        async def call(self: Blender, *args: Any, **kwargs: Any) -> Any:
-            return await self._call(method, *args, **kwargs)
+        async def run(self: Blender, *args: Any, **kwargs: Any) -> Any:
+            return await self._run(method, *args, **kwargs)
 
-        return as_method(method, call)
+        return as_function(method, run)
 
-    def call_and_wait(self: BlockingBlender, *args: Any, **kwargs: Any) -> Any:
-        return self._call(method, *args, **kwargs)
+    def run_and_wait(self: BlockingBlender, *args: Any, **kwargs: Any) -> Any:
+        return self._run(method, *args, **kwargs)
 
-    return as_method(method, call_and_wait)
-
-
-def _result(method: ToolMethod, result: CallToolResult) -> Any:
-    """Return what a tool returned: an object with its facts (and its picture), or else what it gave to look at."""
-    parts = [_content(part) for part in result.content]
-    if result.structured_content is None:
-        return parts[0] if len(parts) == 1 else parts
-    value = method.read(result.structured_content)
-    picture = next((part for part in parts if isinstance(part, Picture)), None)
-    if picture is not None and isinstance(value, Record):
-        object.__setattr__(value, "picture", picture)  # frozen for users, not while it is made
-    return value
-
-
-def _content(part: Any) -> Any:
-    if isinstance(part, TextContent):
-        return part.text
-    if isinstance(part, ImageContent):
-        return Picture(base64.b64decode(part.data), part.mime_type)
-    if isinstance(part, EmbeddedResource):
-        resource = part.resource
-        name = str(resource.uri).rpartition("/")[2]
-        kind = resource.mime_type or "application/octet-stream"
-        if isinstance(resource, BlobResourceContents):
-            return File(base64.b64decode(resource.blob), kind, name)
-        return File(resource.text.encode(), kind, name)
-    return part
-
-
-def _methods(tools: list[Tool]) -> dict[str, ToolMethod]:
-    return {tool.name: ToolMethod(tool) for tool in tools}
+    return as_function(method, run_and_wait)
 
 
 _last: weakref.ref[_Client] | None = None

@@ -1,8 +1,8 @@
 """One lasting connection to the MCP server, in a thread and a task of its own.
 
 A cell of a notebook is a task that ends with the cell, and the SDK's client must be left in the task that entered it.
-So the client lives in one task on the event loop of a background thread; cells and scripts hand their calls over. A call
-that is given up is cancelled there, which ends the request in the server, and nothing else notices.
+So the client lives in one task on the event loop of a background thread; cells and scripts hand their calls over. A
+call that is given up is cancelled there, which ends the request in the server, and nothing else notices.
 """
 
 from __future__ import annotations
@@ -78,22 +78,22 @@ class Connection:
         return self._submit(self._patiently(self._tools, progress))
 
     def call(
-        self, name: str, arguments: dict[str, Any], progress: Progress = ignored
+        self, name: str, arguments: dict[str, Any], show: Progress = ignored
     ) -> concurrent.futures.Future[CallToolResult]:
         """Call a tool. Cancelling the future cancels the request in the server.
 
         Args:
             name: The tool.
             arguments: Its arguments.
-            progress: Called in the background thread with each progress notification.
+            show: Called in the background thread with each progress notification.
 
         Returns:
             A future of the result. It raises BlenderFailed (the tool's own error), BlenderAway (no answer, or the
             connection ended in the middle) or NotAllowed (the token).
         """
 
-        async def notified(done: float, total: float | None, message: str | None) -> None:
-            progress(done, total, message)
+        async def notified(progress: float, total: float | None, message: str | None) -> None:
+            show(progress, total, message)
 
         async def once(client: Client) -> CallToolResult:
             result = await client.call_tool(name, arguments, progress_callback=notified)
@@ -101,7 +101,7 @@ class Connection:
                 raise BlenderFailed(_PREFIX.sub("", text_of(result), count=1) or f"{name} failed and did not say why.")
             return result
 
-        return self._submit(self._patiently(once, progress))
+        return self._submit(self._patiently(once, show))
 
     def close(self) -> None:
         """End the connection and its thread; a second time does nothing."""
@@ -223,21 +223,21 @@ class Connection:
             return BlenderAway(_CUT)
         return BlenderAway(
             said
-            or f"{where} is no MCP endpoint, or the server behind it is stopped (HTTP {status}). Start your server at the "
-            'hub, and copy the URL from its page "Connect an agent".'
+            or f"{where} is no MCP endpoint, or the server behind it is stopped (HTTP {status}). Start your server at "
+            'the hub, and copy the URL from its page "Connect an agent".'
         )
 
     def _nobody(self, reason: str) -> Exception:
         if self.address.socket is not None:
             return _ComesUp(
                 BlenderAway(
-                    "Blender's MCP server does not answer. It starts again by itself; if this stays, restart your server "
-                    "at the hub."
+                    "Blender's MCP server does not answer. It starts again by itself; if this stays, restart your "
+                    "server at the hub."
                 )
             )
         return BlenderAway(
-            f"Nobody answers at {self.address.url} ({reason}). Check the address and your network, and whether the hub is "
-            "up."
+            f"Nobody answers at {self.address.url} ({reason}). Check the address and your network, and whether the hub "
+            "is up."
         )
 
 

@@ -1,4 +1,4 @@
-"""What can go wrong, each with a sentence that says what to do; in a notebook only that and the cell's own lines show."""
+"""What can go wrong, each with a sentence that says what to do; a notebook shows only that and the cell's own lines."""
 
 from __future__ import annotations
 

@@ -61,8 +61,8 @@ def as_json(name: str, names: dict[str, Any]) -> Any:
         return json.loads(json.dumps(value, default=listed))
     except (TypeError, ValueError) as error:
         raise TypeError(
-            f"-o {name}: a {type(value).__name__} cannot be handed back as JSON ({error}). Hand back numbers, text, lists "
-            "or dictionaries, for instance its name."
+            f"-o {name}: a {type(value).__name__} cannot be handed back as JSON ({error}). Hand back numbers, text, "
+            "lists or dictionaries, for instance its name."
         ) from None
 
 

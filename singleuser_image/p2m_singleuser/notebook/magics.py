@@ -28,10 +28,12 @@ class BlenderMagics(Magics):
     shell: InteractiveShell
 
     @magic_arguments()
-    @argument("-i", "--input", action="append", default=[], metavar="NAMES", help="variables to pass in: -i width,height")
+    @argument(
+        "-i", "--input", action="append", default=[], metavar="NAMES", help="variables to pass in: -i width,height"
+    )
     @argument("-o", "--output", action="append", default=[], metavar="NAMES", help="variables to get back: -o names")
     @argument("-t", "--timeout", type=float, default=None, metavar="SECONDS", help="how long the cell may take")
-    @cell_magic  # type: ignore[untyped-decorator]
+    @cell_magic
     def blender(self, line: str, cell: str) -> None:
         """Run the cell inside Blender; ``bpy`` is there. What it prints comes here, and the value of its last line."""
         given = parse_argstring(self.blender, line)
@@ -41,16 +43,18 @@ class BlenderMagics(Magics):
     @magic_arguments()
     @argument("view", nargs="?", default="user", help="user, front, back, left, right, top, bottom, iso or camera")
     @argument("-s", "--size", type=int, default=800, metavar="PIXELS", help="longest side of the picture")
-    @line_magic  # type: ignore[untyped-decorator]
+    @line_magic
     def blender_screenshot(self, line: str) -> Picture:
         """Show a picture of the scene, as the person at Blender sees it or from another side."""
         given = parse_argstring(self.blender_screenshot, line)
-        picture: Picture = current().get_viewport_screenshot(view=given.view, max_size=given.size)  # type: ignore[attr-defined]
+        picture: Picture = current().get_viewport_screenshot(view=given.view, max_size=given.size)
         return picture
 
     def _variable(self, name: str) -> Any:
         if name not in self.shell.user_ns:
-            raise UsageError(f"-i {name}: there is no variable {name!r} in this notebook; run the cell that sets it first")
+            raise UsageError(
+                f"-i {name}: there is no variable {name!r} in this notebook; run the cell that sets it first"
+            )
         return self.shell.user_ns[name]
 
 

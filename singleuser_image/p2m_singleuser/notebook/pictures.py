@@ -43,3 +43,16 @@ class Picture(File):
 
     def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
         return {self.mime_type: base64.b64encode(self.data).decode("ascii"), "text/plain": str(self)}
+
+
+@dataclass(frozen=True)
+class Animation(Picture):
+    """A picture that moves.
+
+    It is shown inside HTML: front ends that know nothing of the type image/webp show it too.
+    """
+
+    def _repr_mimebundle_(self, include: Any = None, exclude: Any = None) -> dict[str, str]:
+        data = base64.b64encode(self.data).decode("ascii")
+        tag = f'<img src="data:{self.mime_type};base64,{data}" alt="The scene, turning">'
+        return {"text/html": tag, "text/plain": str(self)}

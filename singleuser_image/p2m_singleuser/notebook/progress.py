@@ -7,6 +7,8 @@ import warnings
 from types import TracebackType
 from typing import Any, Self
 
+from p2m_singleuser.notebook.connection import Progress
+
 PATIENCE_S = 1.0
 """Seconds a call may take before a bar appears."""
 
@@ -32,8 +34,19 @@ class ProgressBar:
         if self._bar is not None:
             self._bar.close()
 
-    def show(self, progress: float, total: float | None, message: str | None) -> None:
-        """Take up one notification: how much of how much, and what is going on."""
+    def within(self, done: int, total: int) -> Progress:
+        """Return what takes the notifications of one step of several.
+
+        Args:
+            done: How many steps were done before.
+            total: How many there are.
+        """
+        if total > 1:
+            self._show(done, total, None)
+            return lambda _done, _total, message: self._show(done, total, message)
+        return self._show
+
+    def _show(self, done: float, total: float | None, message: str | None) -> None:
         if self._bar is None:
             if time.monotonic() - self._began < PATIENCE_S:
                 return
@@ -42,7 +55,7 @@ class ProgressBar:
         if total != bar.total:
             bar.reset(total)
         bar.bar_format = None if total else "{desc}: {elapsed}{postfix}"
-        bar.n = min(progress, total) if total else progress
+        bar.n = min(done, total) if total else done
         bar.set_postfix_str(message or "", refresh=False)
         bar.refresh()
 

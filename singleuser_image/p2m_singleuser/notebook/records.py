@@ -22,7 +22,7 @@ _LARGEST_ENUM = 50
 
 
 class Record:
-    """A result with named fields: ``scene.objects[0].name``. A notebook shows it as a table, or its picture if it has one.
+    """A result with named fields: ``scene.objects[0].name``. A notebook shows its picture, or else a table.
 
     Attributes:
         picture: What the tool drew, None when it drew nothing.
@@ -92,10 +92,8 @@ class Types:
             made = self._record(schema, name)
             return made(
                 **{
-                    field.name: self.read(part, value.get(key, part.get("default")), f"{made.__name__}_{key}")
-                    for field, (key, part) in zip(
-                        dataclasses.fields(made), schema["properties"].items(), strict=True  # type: ignore[arg-type]
-                    )
+                    _attribute(key): self.read(part, value.get(key, part.get("default")), f"{made.__name__}_{key}")
+                    for key, part in schema["properties"].items()
                 }
             )
         below = schema.get("additionalProperties")
@@ -114,10 +112,14 @@ class Types:
         if "const" in schema:
             return bool(schema["const"] == value)
         if isinstance(value, dict):
-            return schema.get("type") == "object" and all(
-                key in value and self._fits(part, value[key]) if "const" in part else True
-                for key, part in schema.get("properties", {}).items()
-            ) and set(schema.get("required", ())) <= set(value)
+            return (
+                schema.get("type") == "object"
+                and all(
+                    key in value and self._fits(part, value[key]) if "const" in part else True
+                    for key, part in schema.get("properties", {}).items()
+                )
+                and set(schema.get("required", ())) <= set(value)
+            )
         if isinstance(value, list):
             return schema.get("type") == "array"
         return False
@@ -145,16 +147,7 @@ class Types:
         if name in self._records:
             return self._records[name] or name
         self._records[name] = None
-        required = set(schema.get("required", ()))
-        fields = []
-        for key, part in schema["properties"].items():
-            kind = self.of(part, f"{name}_{key}")
-            attribute = _attribute(key)
-            if key in required or "default" not in part:
-                fields.append((attribute, kind))
-            else:
-                default = part["default"]
-                fields.append((attribute, kind, dataclasses.field(default_factory=lambda value=default: value)))
+        fields = [(_attribute(key), self.of(part, f"{name}_{key}")) for key, part in schema["properties"].items()]
         made = dataclasses.make_dataclass(
             name, fields, bases=(Record,), namespace={"__doc__": _class_doc(schema)}, frozen=True, kw_only=True
         )

@@ -9,6 +9,9 @@ from typing import Any
 WIDEST = 60
 """Most characters of one cell in a text table."""
 
+_LEFT = '<td style="text-align: left">'
+_LEFT_HEAD = '<th style="text-align: left">'
+
 Row = Mapping[str, Any]
 
 
@@ -41,18 +44,16 @@ def html(facts: Row) -> str:
     """Return facts as an HTML table, with lists of facts as tables below it; everything is escaped."""
     tables = {name: value for name, value in facts.items() if is_table(value)}
     lines = "".join(
-        f"<tr><th style='text-align:left'>{escape(name)}</th><td style='text-align:left'>{escape(words(value))}</td></tr>"
+        f"<tr>{_LEFT_HEAD}{escape(name)}</th>{_LEFT}{escape(words(value))}</td></tr>"
         for name, value in facts.items()
         if name not in tables
     )
     parts = [f"<table>{lines}</table>"] if lines else []
     for name, rows in tables.items():
         columns = _columns(rows)
-        head = "".join(f"<th style='text-align:left'>{escape(column)}</th>" for column in columns)
+        head = "".join(f"{_LEFT_HEAD}{escape(column)}</th>" for column in columns)
         body = "".join(
-            "<tr>"
-            + "".join(f"<td style='text-align:left'>{escape(words(row.get(column)))}</td>" for column in columns)
-            + "</tr>"
+            "<tr>" + "".join(f"{_LEFT}{escape(words(row.get(column)))}</td>" for column in columns) + "</tr>"
             for row in rows
         )
         parts.append(
