@@ -16,7 +16,7 @@ SOCKET_URL = "http://localhost/mcp"
 """The host is one that the MCP server's rebinding protection knows."""
 
 _HOW = (
-    f'Pass connect(url, token), or set {URL_VARIABLE} and {TOKEN_VARIABLE}. The hub\'s page "Connect an agent" shows the '
+    f'Pass connect(url, token), or set {URL_VARIABLE} and {TOKEN_VARIABLE}. The hub\'s page "Connect an agent" shows '
     "the URL and makes a token."
 )
 
