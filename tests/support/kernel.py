@@ -1,4 +1,4 @@
-"""An IPython kernel of a Jupyter server, used as JupyterLab uses it: REST to start and interrupt, a websocket to run."""
+"""An IPython kernel of a Jupyter server, used as JupyterLab does: REST to start and interrupt, a websocket to run."""
 
 import asyncio
 import json
