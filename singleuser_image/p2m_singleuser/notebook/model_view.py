@@ -28,7 +28,7 @@ _PAGE = """\
 <meta http-equiv="Content-Security-Policy" content="default-src 'none'; script-src 'unsafe-inline'; \
 style-src 'unsafe-inline'; img-src blob: data:; connect-src blob: data:">
 <style>html, body {{ margin: 0; height: 100%; overflow: hidden }}
-model-viewer {{ width: 100%; height: 100%; background: #f2f3f5 }}
+model-viewer {{ width: 100%; height: 100%; background: #f2f3f5; --progress-bar-color: transparent }}
 p {{ font: 14px sans-serif; margin: 1em }}</style></head>
 <body><model-viewer camera-controls touch-action="pan-y" shadow-intensity="0.6" interaction-prompt="none" \
 alt="3D view of {alt}"></model-viewer>
