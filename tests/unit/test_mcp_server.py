@@ -165,8 +165,8 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
     assert changes is not None
     assert (reads.read_only_hint, reads.destructive_hint, reads.idempotent_hint) == (True, False, True)
     assert (changes.read_only_hint, changes.destructive_hint, changes.idempotent_hint) == (False, True, False)
-    pictures = {"get_viewport_screenshot", "get_file"}
-    for name in set(tools) - pictures:
+    contents = {"get_viewport_screenshot", "get_file", "get_model"}
+    for name in set(tools) - contents:
         schema = tools[name].output_schema
         assert schema is not None, name
         models = [schema, *schema.get("$defs", {}).values()]
@@ -229,7 +229,7 @@ async def test_a_screenshot_is_an_image(blender: FakeBlender, connect: Connect) 
         (content,) = (await client.call_tool("get_viewport_screenshot", {"max_size": 400})).content
     assert isinstance(content, ImageContent)
     assert (content.mime_type, content.data) == ("image/png", PNG)
-    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None}
+    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None, "turn": None}
 
 
 async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, connect: Connect) -> None:
