@@ -96,9 +96,9 @@ class Sandbox:
                 command, _, shown = part.partition("\n")
                 self._expect(block, command, shown)
 
-    def save(self, name: str, text: str) -> None:
-        """Save a block to a file in the checkout."""
-        done = self._enter(f"cat > {name}", input=self.written(text))
+    def save(self, name: str, text: str, *, added: bool = False) -> None:
+        """Save a block to a file in the checkout, or add it at its end."""
+        done = self._enter(f"cat {'>>' if added else '>'} {name}", input=self.written(text))
         assert done.returncode == 0, done.stdout
 
     def read(self, name: str) -> bytes:

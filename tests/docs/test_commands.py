@@ -1,71 +1,37 @@
-"""Every command of README and tutorials is run, in order, on a reader's machine with a real hub.
+"""Every command of README, tutorials and some how-to pages is run, in order, on a reader's machine with a real hub.
 
-The tests follow each other as a reader's day does: the teacher starts the hub, Ada uses it, an agent works for her; the
-README, which has both of its commands in one block, comes last.
+The tests follow each other as a reader's day does: the teacher starts the hub, Ada uses it, an agent works for her, her
+home is saved and brought back; the README and nginx, which start hubs of their own, come last.
 """
 
+import http.client
 import re
+import ssl
+import time
 from pathlib import Path
 
+import docker
 import pytest
+import requests
+from tornado.httpclient import HTTPRequest
+from tornado.websocket import websocket_connect
 
 from tests.support.hub import ROOT, Person
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.pictures import colours, open_png
+from tests.support.waiting import wait_for
 
-from .blocks import RUNS, Block, blocks
+from .blocks import blocks
+from .nginx import Nginx
+from .reader import Reader
 from .sandbox import Sandbox
 
-PAGES = [ROOT / "README.md", *sorted((ROOT / "docs/tutorials").glob("*.md"))]
-
-
-async def in_blender(person: Person, code: str) -> None:
-    """Run a program in a person's Blender, as its text editor does."""
-    async with mcp_client(person.mcp_url, person.token) as client:
-        text_of(await client.call_tool("execute_blender_code", {"code": code}))
-
-
-class Reader:
-    """Does what a page says, and keeps count of it.
-
-    Args:
-        sandbox: The reader's machine.
-        person: Who reads.
-    """
-
-    def __init__(self, sandbox: Sandbox, person: Person) -> None:
-        self.sandbox = sandbox
-        self.person = person
-
-    async def follow(self, page: str, **events) -> None:
-        """Run all blocks of a page.
-
-        Args:
-            page: Its path in the project.
-            events: What is done for each ``before`` mark, by its words joined by ``_``.
-        """
-        seen = set()
-        for block in blocks(ROOT / page):
-            if event := block.marks.get("before"):
-                name = event.lower().replace("-", "_").replace(" ", "_")
-                seen.add(name)
-                events[name]()
-            await self._do(block)
-        assert seen == set(events), "the page no longer has such a mark"
-
-    async def _do(self, block: Block) -> None:
-        if name := block.marks.get("file"):
-            self.sandbox.save(name, block.text)
-        elif block.language not in RUNS or "not run" in block.marks:
-            return
-        elif block.marks.get("in") == "Blender":
-            await in_blender(self.person, block.text)
-        elif block.marks.get("in") == "JupyterLab's terminal":
-            done = self.person.container().exec_run(["bash", "-euc", block.text], workdir="/home/blender")
-            assert done.exit_code == 0, f"{block.name}: {done.output.decode()}"
-        else:
-            assert "in" not in block.marks, f"{block.name}: there is no such place"
-            self.sandbox.run(block)
+PAGES = [
+    ROOT / "README.md",
+    *sorted((ROOT / "docs/tutorials").glob("*.md")),
+    *(ROOT / f"docs/howto/{name}.md" for name in ("backup", "https", "quotas")),
+]
+"""Those that are followed to the letter."""
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
@@ -137,3 +103,85 @@ async def test_the_readme(sandbox: Sandbox, ada: Person) -> None:
         sandbox.replaced["paste-it-here"] = ada.log_in().token
 
     await Reader(sandbox, ada).follow("README.md", a_token=a_token)
+
+
+async def test_backup_and_quotas(sandbox: Sandbox, ada: Person) -> None:
+    """What was in the home is in it again after the volume was lost."""
+    engine = docker.from_env()
+
+    def adas_files() -> None:
+        sandbox.make_up()
+        ada.log_in().start_server().stop_server()
+
+    def disaster() -> None:
+        engine.volumes.get(ada.volume).remove()
+
+    await Reader(sandbox, ada).follow("docs/howto/backup.md", adas_files=adas_files, disaster=disaster)
+    ada.start_server()
+    inside = ada.container().exec_run(
+        ["stat", "-c", "%U %n", "/home/blender/snowman.blend", "/home/blender/.p2m/session"]
+    )
+    assert inside.output.decode().split() == [
+        *("blender", "/home/blender/snowman.blend"),
+        *("blender", "/home/blender/.p2m/session"),
+    ]
+    assert sandbox.read("backup/state/accounts.sqlite").startswith(b"SQLite format 3")
+    await Reader(sandbox, ada).follow("docs/howto/quotas.md", adas_files=lambda: None)
+
+
+@pytest.fixture
+def public(sandbox: Sandbox, tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    """nginx as the page has it, whose certificate programs of this test trust."""
+    proxy = Nginx(tmp_path)
+    sandbox.replaced |= proxy.replaced
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(proxy.authority))
+    monkeypatch.setenv("SSL_CERT_FILE", str(proxy.authority))
+    plain = sandbox.hub.url
+    yield proxy
+    sandbox.hub.url = plain
+    proxy.stop()
+
+
+async def test_https_by_nginx(sandbox: Sandbox, ada: Person, public: Nginx) -> None:
+    sandbox.control_c()
+    await Reader(sandbox, ada).follow("docs/howto/https.md", folder_of_certificates=public.etc.mkdir)
+    public.start(sandbox.read("p2m.conf").decode())
+    sandbox.make_up(f"P2M_PUBLIC_URL={public.url} make up")
+    sandbox.hub.url = public.url
+    ada.session = requests.Session()
+    ada.log_in().start_server()
+
+    login = [cookie for cookie in ada.session.cookies if cookie.name == "jupyterhub-session-id"]
+    assert login
+    assert all(cookie.secure for cookie in login)
+
+    address = f"{public.url.replace('https', 'wss')}/user/{ada.name}/blender/websockify"
+    trust = ssl.create_default_context(cafile=str(public.authority))
+    headers = {"Authorization": f"Bearer {ada.token}", "Sec-WebSocket-Protocol": "binary"}
+    desktop = await websocket_connect(HTTPRequest(address, headers=headers, ssl_options=trust))
+    assert (await desktop.read_message()).startswith(b"RFB 003.008")
+    desktop.close()
+
+    heard: list[float] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        heard.append(time.monotonic())
+
+    async with mcp_client(f"{public.url}/services/p2m/mcp", ada.token) as client:
+        began = time.monotonic()
+        code = {"code": "import time; time.sleep(3); print('slept')"}
+        text_of(await client.call_tool("execute_blender_code", code, progress_callback=on_progress))
+        ended = time.monotonic()
+    assert heard
+    assert heard[0] - began < (ended - began) / 2, "progress came with the answer: nginx has kept it"
+
+    metadata = requests.get(f"{public.url}/.well-known/oauth-protected-resource/services/p2m/mcp", timeout=10).json()
+    assert metadata["resource"] == f"{public.url}/services/p2m/mcp"
+
+    elsewhere = http.client.HTTPSConnection("localhost", public.port, source_address=("127.0.0.7", 0), context=trust)
+    elsewhere.request("GET", "/hub/login")
+    assert elsewhere.getresponse().status == 200
+    hub_log = sandbox.hub.state_dir / "logs/hub.log"
+    wait_for(lambda: "127.0.0.7" in hub_log.read_text(), 10, "the client's address in the hub's log")
+    again = requests.get(f"http://localhost:{public.plain_port}/hub/login?x=1", allow_redirects=False, timeout=10)
+    assert (again.status_code, again.headers["Location"]) == (301, "https://localhost/hub/login?x=1")
