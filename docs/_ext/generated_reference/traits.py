@@ -1,6 +1,6 @@
 """Reference of the traits that `jupyterhub_config.py` may set: type and default from the trait, meaning from its help.
 
-Not autodoc_traits: it documents a class with all that it inherits, here eighty traits of JupyterHub and DockerSpawner
+Not autodoc_traits: it documents a class with all that it inherits, here seventy traits of JupyterHub and DockerSpawner
 whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
 """
 
