@@ -1,5 +1,6 @@
 """Somebody who follows a page: does what each of its blocks says, in the order of the page."""
 
+import re
 from collections.abc import Callable
 
 from tests.support.hub import ROOT, Person
@@ -37,7 +38,7 @@ class Reader:
         seen = set()
         for block in blocks(ROOT / page):
             if event := block.marks.get("before"):
-                name = event.lower().replace("-", "_").replace(" ", "_")
+                name = re.sub(r"\W+", "_", event.lower().replace("'", ""))
                 seen.add(name)
                 events[name]()
             await self._do(block)

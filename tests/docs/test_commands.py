@@ -126,7 +126,7 @@ async def test_backup_and_quotas(sandbox: Sandbox, ada: Person) -> None:
         *("blender", "/home/blender/.p2m/session"),
     ]
     assert sandbox.read("backup/state/accounts.sqlite").startswith(b"SQLite format 3")
-    await Reader(sandbox, ada).follow("docs/howto/quotas.md", adas_files=lambda: None)
+    await Reader(sandbox, ada).follow("docs/howto/quotas.md")
 
 
 @pytest.fixture
