@@ -1,6 +1,6 @@
 """Reference of the REST API, from the OpenAPI document that the gateway serves.
 
-Not sphinxcontrib-openapi: it writes reStructuredText for sphinxcontrib-httpdomain and brings four packages more, where a
+Not sphinxcontrib-openapi: it writes for sphinxcontrib-httpdomain and brings four packages more, where a
 reader wants two tables a call and one a body.
 """
 
