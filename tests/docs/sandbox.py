@@ -50,7 +50,12 @@ class Sandbox:
         self.folder = folder
         self.hub = Hub(folder / "state", P2M_MCP_TIMEOUT="90")
         self.replaced = {"http://127.0.0.1:8000": self.hub.url, "p2m/blender-singleuser:latest": IMAGE, **replaced}
-        self.environment = {**self.hub.environment, "HOME": str(folder / "home")}
+        self.environment = {
+            **self.hub.environment,
+            "HOME": str(folder / "home"),
+            "PATH": f"{ROOT / '.venv/bin'}:{os.environ['PATH']}",
+            "P2M_TEST_IMAGE": IMAGE,  # `make up` looks whether this one is up to date
+        }
         del self.environment["P2M_STATE"]  # it is .p2m, as the pages say
         self._making_up: subprocess.Popen[bytes] | None = None
         # A process in the mount namespace keeps it alive.
@@ -147,6 +152,11 @@ class Sandbox:
 
         wait_for(ready, 90, "the hub's banner")
         return said.read_text()
+
+    def ensure_hub(self) -> None:
+        """Start the hub unless it runs."""
+        if self._making_up is None or self._making_up.poll() is not None:
+            self.make_up()
 
     def control_c(self) -> None:
         """Press Ctrl-C in the terminal of the hub; does nothing when it has ended."""

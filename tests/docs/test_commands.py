@@ -78,9 +78,20 @@ async def test_the_tutorial_for_a_teacher(sandbox: Sandbox, ada: Person) -> None
     assert sandbox.hub.containers() == []
 
 
+def at_the_hub(sandbox: Sandbox, ada: Person) -> Person:
+    """Ada, logged in at a hub that runs, with her server."""
+    sandbox.ensure_hub()
+    if not ada.token:
+        ada.sign_up()
+    ada.log_in()
+    if not ada.servers():
+        ada.request_server()
+    wait_for(ada.is_ready, 180, f"server of {ada.name}")
+    return ada
+
+
 async def test_the_tutorial_for_a_student(sandbox: Sandbox, ada: Person) -> None:
-    sandbox.make_up()
-    ada.log_in().start_server()
+    at_the_hub(sandbox, ada)
     await Reader(sandbox, ada).follow("docs/tutorials/student.md")
     async with mcp_client(ada.mcp_url, ada.token) as client:
         scene = await client.call_tool("get_scene_info", {})
@@ -90,7 +101,7 @@ async def test_the_tutorial_for_a_student(sandbox: Sandbox, ada: Person) -> None
 
 
 async def test_the_tutorial_for_an_agents_user(sandbox: Sandbox, ada: Person) -> None:
-    sandbox.replaced["paste-it-here"] = ada.token
+    sandbox.replaced["paste-it-here"] = at_the_hub(sandbox, ada).token
     await Reader(sandbox, ada).follow("docs/tutorials/agent.md")
     assert colours(open_png(sandbox.read("table.png"))) > 50
 
@@ -99,8 +110,7 @@ async def test_the_readme(sandbox: Sandbox, ada: Person) -> None:
     sandbox.control_c()
 
     def a_token() -> None:
-        sandbox.make_up()
-        sandbox.replaced["paste-it-here"] = ada.log_in().token
+        sandbox.replaced["paste-it-here"] = at_the_hub(sandbox, ada).token
 
     await Reader(sandbox, ada).follow("README.md", a_token=a_token)
 
@@ -110,8 +120,7 @@ async def test_backup_and_quotas(sandbox: Sandbox, ada: Person) -> None:
     engine = docker.from_env()
 
     def adas_files() -> None:
-        sandbox.make_up()
-        ada.log_in().start_server().stop_server()
+        at_the_hub(sandbox, ada).stop_server()
 
     def disaster() -> None:
         engine.volumes.get(ada.volume).remove()
@@ -149,7 +158,7 @@ async def test_https_by_nginx(sandbox: Sandbox, ada: Person, public: Nginx) -> N
     sandbox.make_up(f"P2M_PUBLIC_URL={public.url} make up")
     sandbox.hub.url = public.url
     ada.session = requests.Session()
-    ada.log_in().start_server()
+    at_the_hub(sandbox, ada)
 
     login = [cookie for cookie in ada.session.cookies if cookie.name == "jupyterhub-session-id"]
     assert login
@@ -157,8 +166,8 @@ async def test_https_by_nginx(sandbox: Sandbox, ada: Person, public: Nginx) -> N
 
     address = f"{public.url.replace('https', 'wss')}/user/{ada.name}/blender/websockify"
     trust = ssl.create_default_context(cafile=str(public.authority))
-    headers = {"Authorization": f"Bearer {ada.token}", "Sec-WebSocket-Protocol": "binary"}
-    desktop = await websocket_connect(HTTPRequest(address, headers=headers, ssl_options=trust))
+    request = HTTPRequest(address, headers={"Authorization": f"Bearer {ada.token}"}, ssl_options=trust)
+    desktop = await websocket_connect(request, subprotocols=["binary"])
     assert (await desktop.read_message()).startswith(b"RFB 003.008")
     desktop.close()
 
