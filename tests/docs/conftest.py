@@ -22,12 +22,23 @@ def sandbox(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sandbox]:
         volume.remove()
 
 
-@pytest.fixture(scope="package")
-def ada(sandbox: Sandbox) -> Person:
-    """Ada, who is in all pages; not signed up yet."""
+def somebody_called_ada(sandbox: Sandbox) -> Person:
+    """Who is Ada in the pages from now on; not signed up yet."""
     person = sandbox.hub.person("ada")
     sandbox.replaced |= {"ada": person.name, "p2m-ada": f"p2m-{person.name}"}
     return person
+
+
+@pytest.fixture
+def pupil(sandbox: Sandbox) -> Person:
+    """Ada in the teacher's class, whose server has a profile that other hubs do not have."""
+    return somebody_called_ada(sandbox)
+
+
+@pytest.fixture(scope="package")
+def ada(sandbox: Sandbox) -> Person:
+    """Ada in all other pages."""
+    return somebody_called_ada(sandbox)
 
 
 @pytest.fixture(autouse=True)

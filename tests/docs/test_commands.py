@@ -54,19 +54,19 @@ def test_a_mark_that_nobody_knows_is_told(tmp_path: Path) -> None:
         blocks(page)
 
 
-async def test_the_tutorial_for_a_teacher(sandbox: Sandbox, ada: Person) -> None:
+async def test_the_tutorial_for_a_teacher(sandbox: Sandbox, pupil: Person) -> None:
     admin = Person(sandbox.hub, "admin", "")
-    reader = Reader(sandbox, ada)
+    reader = Reader(sandbox, pupil)
 
     def ada_joins() -> None:
-        ada.sign_up().log_in().start_server()
+        pupil.sign_up().log_in().start_server()
 
     def ctrl_c() -> None:
         sandbox.control_c()
 
     def a_new_start() -> None:
-        ada.stop_server()
-        ada.start_server(profile="class")
+        pupil.stop_server()
+        pupil.start_server(profile="class")
 
     def a_token() -> None:
         admin.password = sandbox.hub.admin_password
