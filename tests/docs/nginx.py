@@ -50,6 +50,7 @@ class Nginx:
         self.url = f"https://localhost:{self.port}"
         self.replaced = {
             "/etc/p2m": str(self.etc),
+            "https://hub.example.org": self.url,
             "hub.example.org": "localhost",
             "listen 443": f"listen 127.0.0.1:{self.port}",
             "listen 80": f"listen 127.0.0.1:{self.plain_port}",
