@@ -3,10 +3,10 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # What takes longest comes first, so that all processes end at about the same time.
-TESTS := tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/hub tests/unit
+TESTS := tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/notebook tests/docs tests/hub tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pictures tools bench image addon lint
+.PHONY: help up down test docs pictures tools bench image addon lint
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -30,6 +30,10 @@ test:  ## Install what the tests need, check the code, run all tests
 	@pytest --durations=15 -m "not alone" -n 3 --no-loadscope-reorder $(TESTS)
 	@echo "==> tests: those that need the machine for themselves"
 	@pytest --durations=5 -m alone $(TESTS)
+
+docs:  ## Build the documentation into docs/_build/html; a warning is an error
+	@deploy/environment test
+	@sphinx-build -W --keep-going -q docs docs/_build/html && echo "==> docs: docs/_build/html/index.html"
 
 pictures:  ## Take the pictures of README and docs anew, into docs/img
 	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
