@@ -164,8 +164,8 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
     assert changes is not None
     assert (reads.read_only_hint, reads.destructive_hint, reads.idempotent_hint) == (True, False, True)
     assert (changes.read_only_hint, changes.destructive_hint, changes.idempotent_hint) == (False, True, False)
-    pictures = {"get_viewport_screenshot", "get_file"}
-    for name in set(tools) - pictures:
+    contents = {"get_viewport_screenshot", "get_file", "get_model"}
+    for name in set(tools) - contents:
         schema = tools[name].output_schema
         assert schema is not None, name
         models = [schema, *schema.get("$defs", {}).values()]

@@ -1,0 +1,261 @@
+"""One lasting connection to the MCP server, in a thread and a task of its own.
+
+A cell of a notebook is a task that ends with the cell, and the SDK's client must be left in the task that entered it.
+So the client lives in one task on the event loop of a background thread; cells and scripts hand their calls over. A
+call that is given up is cancelled there, which ends the request in the server, and nothing else notices.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import concurrent.futures
+import contextlib
+import re
+import threading
+import time
+from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine
+from contextlib import asynccontextmanager
+from http import HTTPStatus
+from typing import Any, TypeVar
+
+import httpx2
+from mcp import Client, MCPError
+from mcp.client.streamable_http import streamable_http_client
+from mcp_types import CONNECTION_CLOSED, CallToolResult, Implementation, TextContent, Tool
+
+from p2m_singleuser.notebook import answers
+from p2m_singleuser.notebook.addresses import Address
+from p2m_singleuser.notebook.answers import AnsweringTransport
+from p2m_singleuser.notebook.errors import BlenderAway, BlenderFailed, BlenderProblem, NotAllowed
+
+PATIENCE_S = 60.0
+"""Seconds in which a server or a Blender that restarts is waited for."""
+
+RETRY_S = 0.5
+"""Seconds between two tries meanwhile."""
+
+CONNECT_S = 15.0
+"""Seconds in which an address must take the connection."""
+
+_PREFIX = re.compile(r"Error executing tool \w+: ")
+"""What the SDK puts before a tool's own sentence."""
+
+_NOT_BEGUN = re.compile(r"Blender is (?:re)?starting, try again in \d+ s\.")
+"""How the MCP server says that Blender is coming up and has not seen the command."""
+
+_CUT = (
+    "The connection ended before Blender answered. Look at the scene before you repeat the call: it may have been done."
+)
+
+T = TypeVar("T")
+Progress = Callable[[float, float | None, str | None], object]
+"""Takes how much is done, of how much (None when nobody knows), and a sentence."""
+
+
+def ignored(done: float, total: float | None, message: str | None) -> None:
+    """Take progress that nobody wants to see."""
+
+
+class Connection:
+    """The connection to one address; it is made with the first call, and again when it broke.
+
+    Args:
+        address: Where to connect.
+    """
+
+    def __init__(self, address: Address) -> None:
+        self.address = address
+        self.closed = False
+        self._loop = asyncio.new_event_loop()
+        self._thread = threading.Thread(target=self._loop.run_forever, name="p2m-blender", daemon=True)
+        self._thread.start()
+        self._client: Client | None = None
+        self._owner: asyncio.Task[None] | None = None
+        self._opening: asyncio.Lock | None = None
+
+    def tools(self, progress: Progress = ignored) -> concurrent.futures.Future[list[Tool]]:
+        """Ask for the tools; the future raises what `call`'s does."""
+        return self._submit(self._patiently(self._tools, progress))
+
+    def call(
+        self, name: str, arguments: dict[str, Any], show: Progress = ignored
+    ) -> concurrent.futures.Future[CallToolResult]:
+        """Call a tool. Cancelling the future cancels the request in the server.
+
+        Args:
+            name: The tool.
+            arguments: Its arguments.
+            show: Called in the background thread with each progress notification.
+
+        Returns:
+            A future of the result. It raises BlenderFailed (the tool's own error), BlenderAway (no answer, or the
+            connection ended in the middle) or NotAllowed (the token).
+        """
+
+        async def notified(progress: float, total: float | None, message: str | None) -> None:
+            show(progress, total, message)
+
+        async def once(client: Client) -> CallToolResult:
+            result = await client.call_tool(name, arguments, progress_callback=notified)
+            if result.is_error:
+                raise BlenderFailed(_PREFIX.sub("", text_of(result), count=1) or f"{name} failed and did not say why.")
+            return result
+
+        return self._submit(self._patiently(once, show))
+
+    def close(self) -> None:
+        """End the connection and its thread; a second time does nothing."""
+        if self.closed:
+            return
+        self.closed = True
+        with contextlib.suppress(concurrent.futures.TimeoutError):
+            asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result(timeout=CONNECT_S)
+        self._loop.call_soon_threadsafe(self._loop.stop)
+        self._thread.join(timeout=CONNECT_S)
+
+    def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
+        if self.closed:
+            work.close()
+            raise BlenderProblem("This connection is closed; connect() opens another.")
+        return asyncio.run_coroutine_threadsafe(work, self._loop)
+
+    @staticmethod
+    async def _tools(client: Client) -> list[Tool]:
+        tools: list[Tool] = []
+        cursor: str | None = None
+        while True:
+            page = await client.list_tools(cursor=cursor)
+            tools += page.tools
+            cursor = page.next_cursor
+            if cursor is None:
+                return tools
+
+    async def _patiently(self, work: Callable[[Client], Awaitable[T]], progress: Progress) -> T:
+        """Do work with the client, again while the server or Blender says that it has not begun and comes up."""
+        began = time.monotonic()
+        while True:
+            try:
+                return await self._once(work)
+            except _ComesUp as error:
+                if time.monotonic() - began > PATIENCE_S:
+                    raise error.problem from None
+            progress(time.monotonic() - began, None, "Blender is starting")
+            await asyncio.sleep(RETRY_S)
+
+    async def _once(self, work: Callable[[Client], Awaitable[T]]) -> T:
+        try:
+            return await work(await self._open())
+        except MCPError as error:
+            raise self._problem(error) from error
+        except BlenderFailed as error:
+            if _NOT_BEGUN.match(str(error)):
+                raise _ComesUp(error) from error
+            raise
+
+    async def _open(self) -> Client:
+        """Return the client, entered; a new one when the last broke."""
+        if self._opening is None:
+            self._opening = asyncio.Lock()
+        async with self._opening:
+            if self._client is not None:
+                return self._client
+            await self._leave()
+            ready: asyncio.Future[Client] = self._loop.create_future()
+            self._owner = asyncio.create_task(self._own(ready))
+            self._client = await ready
+            return self._client
+
+    async def _own(self, ready: asyncio.Future[Client]) -> None:
+        """Hold the client open until this task is cancelled or the transport breaks."""
+        try:
+            async with self._entered() as client:
+                if not ready.cancelled():
+                    ready.set_result(client)
+                    await asyncio.Event().wait()
+        except Exception as error:  # noqa: BLE001 - told to whoever waits; the next call opens again
+            if not ready.done():
+                ready.set_exception(_cause(error))
+        finally:
+            self._client = None
+            ready.cancel()
+
+    @asynccontextmanager
+    async def _entered(self) -> AsyncIterator[Client]:
+        address = self.address
+        headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
+        socket = str(address.socket) if address.socket is not None else None
+        async with (
+            httpx2.AsyncClient(
+                headers=headers,
+                timeout=httpx2.Timeout(CONNECT_S, read=None),
+                transport=AnsweringTransport(uds=socket),
+            ) as http,
+            Client(
+                streamable_http_client(address.url, http_client=http, max_sse_event_size=None),
+                client_info=Implementation(name="p2m-notebook", version="1"),
+            ) as client,
+        ):
+            yield client
+
+    async def _leave(self) -> None:
+        if self._owner is not None:
+            self._owner.cancel()
+            with contextlib.suppress(asyncio.CancelledError):
+                await self._owner
+            self._owner = None
+
+    def _problem(self, error: MCPError) -> Exception:
+        """Return what to tell the user about an error of the protocol or of HTTP."""
+        data = error.error.data
+        status = data.get(answers.STATUS) if isinstance(data, dict) else None
+        where, said = self.address.words, error.message
+        if status is None:
+            return BlenderAway(_CUT) if error.error.code == CONNECTION_CLOSED else BlenderFailed(said)
+        if status == answers.NOBODY:
+            return self._nobody(said)
+        if status == HTTPStatus.SERVICE_UNAVAILABLE:
+            return _ComesUp(BlenderAway(said or f"{where} is starting; try again in a few seconds."))
+        if status == HTTPStatus.UNAUTHORIZED:
+            return NotAllowed(f"The token was refused: {said or 'it is unknown'} Then connect(url, token) again.")
+        if status == HTTPStatus.FORBIDDEN:
+            return NotAllowed(said or f"The token may not use {where}; make one for your own server.")
+        if status == answers.CUT or status == HTTPStatus.BAD_GATEWAY:
+            return BlenderAway(_CUT)
+        return BlenderAway(
+            said
+            or f"{where} is no MCP endpoint, or the server behind it is stopped (HTTP {status}). Start your server at "
+            'the hub, and copy the URL from its page "Connect an agent".'
+        )
+
+    def _nobody(self, reason: str) -> Exception:
+        if self.address.socket is not None:
+            return _ComesUp(
+                BlenderAway(
+                    "Blender's MCP server does not answer. It starts again by itself; if this stays, restart your "
+                    "server at the hub."
+                )
+            )
+        return BlenderAway(
+            f"Nobody answers at {self.address.url} ({reason}). Check the address and your network, and whether the hub "
+            "is up."
+        )
+
+
+class _ComesUp(Exception):
+    """Nothing was begun, and it is worth waiting."""
+
+    def __init__(self, problem: BlenderProblem) -> None:
+        super().__init__(str(problem))
+        self.problem = problem
+
+
+def text_of(result: CallToolResult) -> str:
+    """Return the text in a result."""
+    return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+def _cause(error: BaseException) -> BaseException:
+    """Return what a group of exceptions is about: the first one that is no group."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]
+    return error
