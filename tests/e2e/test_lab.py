@@ -102,8 +102,8 @@ async def test_a_blend_file_opens_in_blender_and_unsaved_work_is_kept(student: P
     await make_file(student, "models/table.blend", "Table")
     await in_blender(student, "bpy.ops.mesh.primitive_cone_add(); bpy.context.object.name = 'NotSaved'")
     complaints: list[str] = []
-    page.on("console", lambda message: complaints.append(message.text) if message.type == "error" else None)
     page.on("console", lambda message: complaints.append(message.text) if "resize" in message.text else None)
+    page.on("pageerror", lambda error: complaints.append(str(error)))
     await open_lab(page, student)
     await file_named(page, "models").dblclick()
     await expect(file_named(page, "chair.blend").locator("[data-icon='p2m:blender']")).to_be_visible()
