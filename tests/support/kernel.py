@@ -1,7 +1,8 @@
-"""An IPython kernel of a Jupyter server, used the way JupyterLab uses it: REST to start and interrupt, a websocket to run."""
+"""An IPython kernel of a Jupyter server, used as JupyterLab does: REST to start and interrupt, a websocket to run."""
 
 import asyncio
 import json
+import re
 import uuid
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -113,9 +114,23 @@ class Kernel:
         return dict(message["content"])
 
     async def _send(self, message_id: str, kind: str, content: dict[str, Any]) -> None:
-        header = {"msg_id": message_id, "msg_type": kind, "username": "", "session": "tests", "version": "5.3", "date": ""}
+        header = {
+            "msg_id": message_id,
+            "msg_type": kind,
+            "username": "",
+            "session": "tests",
+            "version": "5.3",
+            "date": "",
+        }
         await self._socket.send_json(
-            {"channel": "shell", "header": header, "parent_header": {}, "metadata": {}, "content": content, "buffers": []}
+            {
+                "channel": "shell",
+                "header": header,
+                "parent_header": {},
+                "metadata": {},
+                "content": content,
+                "buffers": [],
+            }
         )
 
     async def _receive(self, message_id: str) -> dict[str, Any]:
@@ -128,8 +143,6 @@ class Kernel:
 
 def _plain(text: str) -> str:
     """Text without the codes that colour it."""
-    import re
-
     return re.sub(r"\x1b\[[0-9;]*m", "", text)
 
 

@@ -191,7 +191,7 @@ async def test_a_screenshot_is_an_image(blender: FakeBlender, connect: Connect) 
         (content,) = (await client.call_tool("get_viewport_screenshot", {"max_size": 400})).content
     assert isinstance(content, ImageContent)
     assert (content.mime_type, content.data) == ("image/png", PNG)
-    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None}
+    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None, "turn": None}
 
 
 async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, connect: Connect) -> None:

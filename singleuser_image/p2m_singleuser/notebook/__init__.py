@@ -6,10 +6,10 @@ under the same name; `connect` then takes the address of the user's MCP endpoint
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from p2m_singleuser.notebook.clients import Blender, BlockingBlender, connect, connect_blocking
-from p2m_singleuser.notebook.errors import BlenderAway, BlenderFailed, BlenderProblem, CodeFailed, NotAllowed
+from p2m_singleuser.notebook.errors import BlenderAway, BlenderFailed, BlenderProblem, CodeFailed, NotAllowed, WrongCall
 from p2m_singleuser.notebook.pictures import File, Picture
 from p2m_singleuser.notebook.records import Record
 
@@ -27,6 +27,7 @@ __all__ = [
     "NotAllowed",
     "Picture",
     "Record",
+    "WrongCall",
     "connect",
     "connect_blocking",
 ]
@@ -37,7 +38,3 @@ def load_ipython_extension(shell: InteractiveShell) -> None:
     from p2m_singleuser.notebook.magics import BlenderMagics
 
     shell.register_magics(BlenderMagics)
-
-
-def __dir__() -> list[Any]:
-    return [*__all__, "load_ipython_extension"]

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Self, TypeVar
 
 from p2m_singleuser.notebook import addresses
 from p2m_singleuser.notebook.connection import Connection, Progress, ignored
-from p2m_singleuser.notebook.errors import BlenderProblem
+from p2m_singleuser.notebook.errors import STOPPED, BlenderProblem, Cancelled, Interrupted
 from p2m_singleuser.notebook.methods import Method, ToolMethod, as_function, own_methods
 from p2m_singleuser.notebook.progress import ProgressBar
 from p2m_singleuser.notebook.steps import Step
@@ -99,7 +99,8 @@ class _Client:
                 f"This Blender offers no tool {step.tool}: its server is older than this client, or your token or mode "
                 "leaves it out."
             )
-        return functools.partial(self._connection.call, step.tool, step.arguments)
+        again = self._tools[step.tool].only_reads
+        return functools.partial(self._connection.call, step.tool, step.arguments, repeatable=again)
 
 
 class Blender(_Client):
@@ -170,9 +171,9 @@ def waited(calling: Callable[[Progress], concurrent.futures.Future[T]], show: Pr
         while (notified := events.get()) is not None:
             show(*notified)
         return future.result()
-    except BaseException:
+    except KeyboardInterrupt:
         future.cancel()
-        raise
+        raise Interrupted(STOPPED) from None
 
 
 async def awaited(calling: Callable[[Progress], concurrent.futures.Future[T]], show: Progress = ignored) -> T:
@@ -182,7 +183,10 @@ async def awaited(calling: Callable[[Progress], concurrent.futures.Future[T]], s
     def notified(done: float, total: float | None, message: str | None) -> None:
         loop.call_soon_threadsafe(show, done, total, message, context=context)
 
-    return await asyncio.wrap_future(calling(notified))
+    try:
+        return await asyncio.wrap_future(calling(notified))
+    except asyncio.CancelledError:
+        raise Cancelled(STOPPED) from None
 
 
 def _new(base: type[C], connection: Connection, tools: Any, *, owns: bool = True) -> C:

@@ -40,8 +40,14 @@ CONNECT_S = 15.0
 _PREFIX = re.compile(r"Error executing tool \w+: ")
 """What the SDK puts before a tool's own sentence."""
 
-_NOT_BEGUN = re.compile(r"Blender is (?:re)?starting, try again in \d+ s\.")
-"""How the MCP server says that Blender is coming up and has not seen the command."""
+_COMES_UP = re.compile(
+    r"(?P<cut>Blender went away before it answered \w+\. )?Blender is (?:re)?starting, try again in \d+ s\."
+)
+"""How the MCP server says that Blender comes up, and whether it had begun with the command."""
+
+_INVALID = re.compile(r"\d+ validation errors? for (\w+?)(?:Arguments)?\n")
+_INVALID_DETAILS = re.compile(r" \[type=[^\n]*\]\n +For further information visit \S+")
+"""What the SDK says of wrong arguments, and what of it helps nobody."""
 
 _CUT = (
     "The connection ended before Blender answered. Look at the scene before you repeat the call: it may have been done."
@@ -75,10 +81,10 @@ class Connection:
 
     def tools(self, progress: Progress = ignored) -> concurrent.futures.Future[list[Tool]]:
         """Ask for the tools; the future raises what `call`'s does."""
-        return self._submit(self._patiently(self._tools, progress))
+        return self._submit(self._patiently(self._tools, progress, repeatable=True))
 
     def call(
-        self, name: str, arguments: dict[str, Any], show: Progress = ignored
+        self, name: str, arguments: dict[str, Any], show: Progress = ignored, *, repeatable: bool = False
     ) -> concurrent.futures.Future[CallToolResult]:
         """Call a tool. Cancelling the future cancels the request in the server.
 
@@ -86,6 +92,7 @@ class Connection:
             name: The tool.
             arguments: Its arguments.
             show: Called in the background thread with each progress notification.
+            repeatable: Whether the call may be repeated when the other side ended in the middle of it.
 
         Returns:
             A future of the result. It raises BlenderFailed (the tool's own error), BlenderAway (no answer, or the
@@ -98,10 +105,10 @@ class Connection:
         async def once(client: Client) -> CallToolResult:
             result = await client.call_tool(name, arguments, progress_callback=notified)
             if result.is_error:
-                raise BlenderFailed(_PREFIX.sub("", text_of(result), count=1) or f"{name} failed and did not say why.")
+                raise BlenderFailed(_readable(text_of(result)) or f"{name} failed and did not say why.")
             return result
 
-        return self._submit(self._patiently(once, show))
+        return self._submit(self._patiently(once, show, repeatable=repeatable))
 
     def close(self) -> None:
         """End the connection and its thread; a second time does nothing."""
@@ -130,14 +137,17 @@ class Connection:
             if cursor is None:
                 return tools
 
-    async def _patiently(self, work: Callable[[Client], Awaitable[T]], progress: Progress) -> T:
-        """Do work with the client, again while the server or Blender says that it has not begun and comes up."""
+    async def _patiently(self, work: Callable[[Client], Awaitable[T]], progress: Progress, *, repeatable: bool) -> T:
+        """Do work with the client, and again while the server or Blender comes up.
+
+        Only what has not begun is repeated, or what may be.
+        """
         began = time.monotonic()
         while True:
             try:
                 return await self._once(work)
             except _ComesUp as error:
-                if time.monotonic() - began > PATIENCE_S:
+                if time.monotonic() - began > PATIENCE_S or not (repeatable or error.not_begun):
                     raise error.problem from None
             progress(time.monotonic() - began, None, "Blender is starting")
             await asyncio.sleep(RETRY_S)
@@ -148,8 +158,8 @@ class Connection:
         except MCPError as error:
             raise self._problem(error) from error
         except BlenderFailed as error:
-            if _NOT_BEGUN.match(str(error)):
-                raise _ComesUp(error) from error
+            if found := _COMES_UP.match(str(error)):
+                raise _ComesUp(error, not_begun=not found["cut"]) from error
             raise
 
     async def _open(self) -> Client:
@@ -209,8 +219,12 @@ class Connection:
         data = error.error.data
         status = data.get(answers.STATUS) if isinstance(data, dict) else None
         where, said = self.address.words, error.message
+        if status in (answers.CUT, HTTPStatus.BAD_GATEWAY) or (
+            status is None and error.error.code == CONNECTION_CLOSED
+        ):
+            return _ComesUp(BlenderAway(_CUT), not_begun=False)
         if status is None:
-            return BlenderAway(_CUT) if error.error.code == CONNECTION_CLOSED else BlenderFailed(said)
+            return BlenderFailed(said)
         if status == answers.NOBODY:
             return self._nobody(said)
         if status == HTTPStatus.SERVICE_UNAVAILABLE:
@@ -219,8 +233,6 @@ class Connection:
             return NotAllowed(f"The token was refused: {said or 'it is unknown'} Then connect(url, token) again.")
         if status == HTTPStatus.FORBIDDEN:
             return NotAllowed(said or f"The token may not use {where}; make one for your own server.")
-        if status == answers.CUT or status == HTTPStatus.BAD_GATEWAY:
-            return BlenderAway(_CUT)
         return BlenderAway(
             said
             or f"{where} is no MCP endpoint, or the server behind it is stopped (HTTP {status}). Start your server at "
@@ -242,16 +254,25 @@ class Connection:
 
 
 class _ComesUp(Exception):
-    """Nothing was begun, and it is worth waiting."""
+    """The other side ended or is not there yet, and it is worth waiting."""
 
-    def __init__(self, problem: BlenderProblem) -> None:
+    def __init__(self, problem: BlenderProblem, *, not_begun: bool = True) -> None:
         super().__init__(str(problem))
         self.problem = problem
+        self.not_begun = not_begun
 
 
 def text_of(result: CallToolResult) -> str:
     """Return the text in a result."""
     return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+def _readable(text: str) -> str:
+    """Return a tool's error without what the SDK puts round it."""
+    text = _PREFIX.sub("", text, count=1)
+    if not _INVALID.match(text):
+        return text
+    return " ".join(_INVALID_DETAILS.sub(";", _INVALID.sub(r"\1 cannot take this: ", text)).split()).rstrip(";") + "."
 
 
 def _cause(error: BaseException) -> BaseException:

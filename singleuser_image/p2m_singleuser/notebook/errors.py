@@ -2,19 +2,40 @@
 
 from __future__ import annotations
 
+import asyncio
 import traceback
 from pathlib import Path
+from typing import Any
 
 PACKAGE = Path(__file__).parent
 
 
-class BlenderProblem(Exception):
-    """Base of everything this package raises about Blender; its text is a sentence for a person."""
+class _Short:
+    """Shows, in IPython, the lines that led into this package and the sentence, and nothing of what is inside."""
 
     def _render_traceback_(self) -> list[str]:
-        """Return what IPython shows: the lines that led into this package, then the sentence."""
         lines = [f"  {_place(frame)}\n    {frame.line}" for frame in _frames_before_package(self) if frame.line]
         return [*lines, f"{type(self).__name__}: {self}"]
+
+
+class BlenderProblem(_Short, Exception):
+    """Base of everything this package raises about Blender; its text is a sentence for a person."""
+
+
+class WrongCall(BlenderProblem, TypeError):
+    """A method was called with arguments that it does not have, or without one that it needs."""
+
+
+class Interrupted(_Short, KeyboardInterrupt):
+    """Somebody pressed stop while a call without ``await`` was waited for."""
+
+
+class Cancelled(_Short, asyncio.CancelledError):
+    """Somebody pressed stop, or cancelled the task, while a call was awaited."""
+
+
+STOPPED = "stopped. Blender was told to stop this call too; the connection stays open."
+"""What `Interrupted` and `Cancelled` say."""
 
 
 class BlenderAway(BlenderProblem):
@@ -50,7 +71,7 @@ class CodeFailed(BlenderProblem):
         return self.trace.rstrip().splitlines()
 
 
-def _frames_before_package(error: BaseException) -> list[traceback.FrameSummary]:
+def _frames_before_package(error: Any) -> list[traceback.FrameSummary]:
     """Return the caller's frames: from the last cell or script to the first line of this package."""
     frames: list[traceback.FrameSummary] = []
     for frame in traceback.extract_tb(error.__traceback__):

@@ -12,7 +12,7 @@ from mcp_types import BlobResourceContents, CallToolResult, EmbeddedResource, Im
 from pydantic_core import PydanticSerializationError, to_jsonable_python
 
 from p2m_singleuser.notebook import steps
-from p2m_singleuser.notebook.errors import BlenderProblem
+from p2m_singleuser.notebook.errors import BlenderProblem, WrongCall
 from p2m_singleuser.notebook.pictures import File, Picture
 from p2m_singleuser.notebook.records import Record, Types
 from p2m_singleuser.notebook.steps import Step
@@ -54,6 +54,7 @@ class ToolMethod:
     def __init__(self, tool: Tool) -> None:
         self.name = tool.name
         self.title = tool.title or tool.name
+        self.only_reads = tool.annotations is not None and tool.annotations.read_only_hint is True
         self._result_schema: Mapping[str, Any] | None = tool.output_schema
         self._result_name = f"{tool.name.title().replace('_', '')}Result"
         self._result_types = Types(tool.output_schema or {})
@@ -64,7 +65,7 @@ class ToolMethod:
         """Yield the one call.
 
         Raises:
-            TypeError: The arguments do not fit the signature.
+            WrongCall: The arguments do not fit the signature.
             BlenderProblem: One of them is nothing that JSON can say.
         """
         return (yield Step(self.name, self.arguments(*args, **kwargs)))
@@ -73,13 +74,14 @@ class ToolMethod:
         """Return a call's arguments as the tool takes them; what the caller left out is left to the server.
 
         Raises:
-            TypeError: They do not fit the signature.
+            WrongCall: They do not fit the signature.
             BlenderProblem: One of them is nothing that JSON can say.
         """
         try:
             given = self.signature.bind(*args, **kwargs).arguments
         except TypeError as error:
-            raise TypeError(f"{self.name}() {error}; its parameters: {', '.join(self.signature.parameters)}") from None
+            takes = ", ".join(self.signature.parameters) or "none"
+            raise WrongCall(f"{self.name}(): {error}. Its parameters: {takes}.") from None
         return {name: _jsonable(name, value) for name, value in given.items()}
 
     def read(self, result: CallToolResult) -> Any:
@@ -107,7 +109,8 @@ class SeveralSteps:
     """
 
     def __init__(self, function: Callable[..., Generator[Step, Any, Any]]) -> None:
-        self.name = self.title = function.__name__
+        self.name = function.__name__
+        self.title = self.name.capitalize()
         self.doc = inspect.cleandoc(function.__doc__ or "")
         self.steps = function
         signature = inspect.signature(function, eval_str=True)
@@ -188,11 +191,12 @@ def _limits(part: Mapping[str, Any]) -> str:
         "exclusiveMinimum": "above",
         "maximum": "up to",
         "exclusiveMaximum": "below",
-        "minItems": "items from",
-        "maxItems": "items up to",
     }
     options = [part, *part.get("anyOf", ())]
     words = [f"{word} {option[key]:g}" for option in options for key, word in names.items() if key in option]
+    words += [
+        f"{option['minItems']} items" for option in options if option.get("minItems") == option.get("maxItems", 0)
+    ]
     return f"({', '.join(words)})" if words else ""
 
 

@@ -24,6 +24,7 @@ class ProgressBar:
         self._what = what
         self._began = time.monotonic()
         self._bar: Any = None
+        self._shown: Any = None
 
     def __enter__(self) -> Self:
         return self
@@ -33,6 +34,8 @@ class ProgressBar:
     ) -> None:
         if self._bar is not None:
             self._bar.close()
+        if self._shown is not None:  # or an opened notebook would look for a widget that is gone
+            self._shown.update({"text/plain": ""}, raw=True)
 
     def within(self, done: int, total: int) -> Progress:
         """Return what takes the notifications of one step of several.
@@ -50,7 +53,7 @@ class ProgressBar:
         if self._bar is None:
             if time.monotonic() - self._began < PATIENCE_S:
                 return
-            self._bar = _new_bar(self._what)
+            self._bar, self._shown = _new_bar(self._what)
         bar = self._bar
         if total != bar.total:
             bar.reset(total)
@@ -60,9 +63,17 @@ class ProgressBar:
         bar.refresh()
 
 
-def _new_bar(what: str) -> Any:
+def _new_bar(what: str) -> tuple[Any, Any]:
+    """Return a bar, and in a notebook the display that it is in."""
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # without ipywidgets there is a bar of text, which needs no warning
         from tqdm.auto import tqdm
+        from tqdm.notebook import tqdm_notebook
+    if not issubclass(tqdm, tqdm_notebook):
+        return tqdm(desc=what, total=None, leave=False), None
+    from IPython import display
 
-    return tqdm(desc=what, total=None, leave=False)
+    bar: Any = tqdm(desc=what, total=None, leave=False, display=False)
+    handle = display.DisplayHandle()
+    handle.display(bar.container)
+    return bar, handle

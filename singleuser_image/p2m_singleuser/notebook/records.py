@@ -21,6 +21,9 @@ _LARGEST_ENUM = 50
 """An enumeration with more values than that is shown as its type."""
 
 
+_OTHER = re.compile(r"[^0-9A-Za-z_]")
+
+
 class Record:
     """A result with named fields: ``scene.objects[0].name``. A notebook shows its picture, or else a table.
 
@@ -52,7 +55,7 @@ class Types:
 
     def __init__(self, root: Schema) -> None:
         self._root = root
-        self._records: dict[str, type[Record] | None] = {}
+        self._records: dict[int, type[Record] | None] = {}  # by the identity of a schema in the root, which stays
 
     def of(self, schema: Schema, name: str = "Result") -> Any:
         """Return the type that a schema stands for, as it would be written in a signature.
@@ -89,10 +92,10 @@ class Types:
         if not isinstance(value, dict):
             return value
         if "properties" in schema:
-            made = self._record(schema, name)
+            made, attributes = self._record(schema, name), _attributes(schema["properties"])
             return made(
                 **{
-                    _attribute(key): self.read(part, value.get(key, part.get("default")), f"{made.__name__}_{key}")
+                    attributes[key]: self.read(part, value.get(key, part.get("default")), f"{made.__name__}_{key}")
                     for key, part in schema["properties"].items()
                 }
             )
@@ -144,22 +147,23 @@ class Types:
     def _record(self, schema: Schema, name: str) -> Any:
         """Return the class of an object with properties; inside itself it is named, not nested."""
         name = _name(str(schema.get("title") or name))
-        if name in self._records:
-            return self._records[name] or name
-        self._records[name] = None
-        fields = [(_attribute(key), self.of(part, f"{name}_{key}")) for key, part in schema["properties"].items()]
+        if id(schema) in self._records:
+            return self._records[id(schema)] or name
+        self._records[id(schema)] = None
+        attributes = _attributes(schema["properties"])
+        fields = [(attributes[key], self.of(part, f"{name}_{key}")) for key, part in schema["properties"].items()]
         made = dataclasses.make_dataclass(
             name, fields, bases=(Record,), namespace={"__doc__": _class_doc(schema)}, frozen=True, kw_only=True
         )
         made.__module__ = "blender"  # how signatures name it
-        self._records[name] = made
+        self._records[id(schema)] = made
         return made
 
     def _resolve(self, reference: str) -> Schema:
         found: Any = self._root
         for step in reference.removeprefix("#/").split("/"):
             found = found[step.replace("~1", "/").replace("~0", "~")]
-        return dict(found)
+        return found  # type: ignore[no-any-return]
 
 
 def _either(kinds: list[Any]) -> Any:
@@ -171,24 +175,32 @@ def _either(kinds: list[Any]) -> Any:
 
 def _class_doc(schema: Schema) -> str:
     lines = [str(schema.get("description") or "What a tool returned.")]
-    described = [(key, part["description"]) for key, part in schema["properties"].items() if part.get("description")]
+    attributes = _attributes(schema["properties"])
+    described = [
+        (attributes[key], part["description"]) for key, part in schema["properties"].items() if part.get("description")
+    ]
     if described:
-        lines += ["", "Attributes:", *(f"    {_attribute(key)}: {words}" for key, words in described)]
+        lines += ["", "Attributes:", *(f"    {attribute}: {words}" for attribute, words in described)]
     return "\n".join(lines)
 
 
 def _name(text: str) -> str:
     """Return a class name made of a title."""
-    name = re.sub(r"\W+", "_", text).strip("_")
+    name = _OTHER.sub("_", text).strip("_")
     return name if name.isidentifier() and not keyword.iskeyword(name) else f"Result_{name}"
 
 
-def _attribute(key: str) -> str:
-    """Return a key as an attribute's name."""
-    name = re.sub(r"\W", "_", key)
-    if not name.isidentifier() or keyword.iskeyword(name) or hasattr(Record, name):
-        name = f"{name}_" if name.isidentifier() else f"_{name}"
-    return name
+def _attributes(properties: Mapping[str, Any]) -> dict[str, str]:
+    """Return, for each key, the attribute that stands for it; no two are the same."""
+    attributes: dict[str, str] = {}
+    for key in properties:
+        name = _OTHER.sub("_", key)
+        if not name.isidentifier():
+            name = f"_{name}"
+        while keyword.iskeyword(name) or hasattr(Record, name) or name in attributes.values():
+            name = f"{name}_"
+        attributes[key] = name
+    return attributes
 
 
 def _plain(value: Any) -> Any:
