@@ -69,6 +69,7 @@ setup(
             "import-linter>=2.1",
             "jupyter-client>=8.6",
             "mypy>=1.15",
+            "nbformat>=5.10",
             "pillow>=11.0",
             "playwright>=1.50",
             "pre-commit>=4.0",

@@ -5,6 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+import nbformat
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
@@ -137,3 +138,29 @@ def test_whatever_happens_the_users_own_text_and_removals_stay(
                 users, removed = False, True
         expected = None if removed or not brought else "the user's" if users else brought
         assert (mine.read_text() if mine.exists() else None) == expected
+
+
+SHIPPED = sorted((Path(__file__).resolve().parents[2] / "singleuser_image/examples").glob("*.ipynb"))
+
+
+@pytest.mark.parametrize("path", SHIPPED, ids=lambda path: path.stem)
+def test_shipped_notebooks_are_valid_and_have_no_outputs(path: Path) -> None:
+    notebook = nbformat.read(path, as_version=4)
+    nbformat.validate(notebook)
+    assert notebook.cells[0].source.startswith("# ")
+    assert len({cell.id for cell in notebook.cells}) == len(notebook.cells)
+    for cell in notebook.cells:
+        if cell.cell_type == "code":
+            assert cell.outputs == []
+            assert cell.execution_count is None
+
+
+def test_all_promised_subjects_are_there() -> None:
+    assert [path.stem for path in SHIPPED] == [
+        "1 First steps",
+        "2 Parametric model",
+        "3 Materials and light",
+        "4 Animation as a job",
+        "5 Mesh check for printing",
+        "6 An agent at work",
+    ]
