@@ -166,7 +166,7 @@ def test_parametric_model(server: Standalone) -> None:
 
     rendered = done.picture("render")
     assert colours(rendered) > 5000
-    red, blue, green = (find_hue(rendered, *hues, 0.4) for hues in ((345, 20), (195, 220), (85, 140)))
+    red, blue, green = (find_hue(rendered, *hues, 0.3) for hues in ((345, 20), (195, 220), (85, 140)))
     assert min(red.share, blue.share, green.share) > 0.02
     assert red.x < blue.x < green.x, "in the order of the table"
     assert max(spot.y for spot in (red, blue, green)) - min(spot.y for spot in (red, blue, green)) < 0.06
@@ -181,7 +181,7 @@ def test_materials_and_light(server: Standalone) -> None:
     pictures = tiles(sheet, 4, 3, 96, 20)
     assert len(pictures) == 12
     for picture in pictures:
-        assert colours(picture) > 2000
+        assert colours(picture) > 1000
     for one, other in combinations(pictures, 2):
         assert changed_share(one, other) > 0.03, "no two of them are alike"
     clay, plastic, gold, _ = (find_hue(picture, 0, 360, 0.35) for picture in pictures[:4])
