@@ -45,6 +45,9 @@ _COMES_UP = re.compile(
 )
 """How the MCP server says that Blender comes up, and whether it had begun with the command."""
 
+_REFUSED = "the mode here is"
+"""What Blender says when a request's mode does not allow a tool."""
+
 _INVALID = re.compile(r"\d+ validation errors? for (\w+?)(?:Arguments)?\n")
 _INVALID_DETAILS = re.compile(r" \[type=[^\n]*\]\n +For further information visit \S+")
 """What the SDK says of wrong arguments, and what of it helps nobody."""
@@ -105,7 +108,7 @@ class Connection:
         async def once(client: Client) -> CallToolResult:
             result = await client.call_tool(name, arguments, progress_callback=notified)
             if result.is_error:
-                raise BlenderFailed(_readable(text_of(result)) or f"{name} failed and did not say why.")
+                raise _failure(_readable(text_of(result)) or f"{name} failed and did not say why.")
             return result
 
         return self._submit(self._patiently(once, show, repeatable=repeatable))
@@ -265,6 +268,10 @@ class _ComesUp(Exception):
 def text_of(result: CallToolResult) -> str:
     """Return the text in a result."""
     return "\n".join(part.text for part in result.content if isinstance(part, TextContent))
+
+
+def _failure(text: str) -> BlenderProblem:
+    return NotAllowed(text) if _REFUSED in text else BlenderFailed(text)
 
 
 def _readable(text: str) -> str:

@@ -16,8 +16,8 @@ from p2m_singleuser.notebook.errors import BlenderFailed, CodeFailed, NotAllowed
 from p2m_singleuser.notebook.pictures import Picture
 
 NO_CODE = (
-    "This connection may not run code in Blender (its mode is no-code or read-only). Use the tools, such as "
-    "blender.create_object(), or ask for a token or a profile with full access."
+    "%%blender needs a connection that may run code. Use the tools instead, such as blender.create_object(), or ask for "
+    "a token or a profile with full access."
 )
 
 
@@ -79,6 +79,8 @@ def run(
     prepared = cells.prepare(source, inputs, outputs)
     try:
         done = execute(prepared.code, **({} if timeout_s is None else {"timeout_s": timeout_s}))
+    except NotAllowed as error:
+        raise NotAllowed(f"{error} {NO_CODE}") from None
     except BlenderFailed as error:
         failure = prepared.failure(str(error))
         if isinstance(failure, CodeFailed):
