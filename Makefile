@@ -32,7 +32,7 @@ test:  ## Install what the tests need, check the code, run all tests
 	@pytest --durations=5 -m alone $(TESTS)
 
 pictures:  ## Take the pictures of README and docs anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_lab.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
 	  tests/gateway/test_connect_page.py tests/gateway/test_sessions_page.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself

@@ -97,6 +97,33 @@ async def test_examples_are_on_the_launcher_and_in_the_home(student: Person, pag
     await expect(tiles).to_have_count(len(EXAMPLES) - 1, timeout=30 * SECOND)
 
 
+async def test_an_example_runs_and_its_sliders_change_the_model(student: Person, page: Page, pictures: Path):
+    await open_lab(page, student)
+    await page.locator(".jp-LauncherCard", has_text="Parametric model").click()
+    notebook = page.locator(".jp-NotebookPanel:not(.lm-mod-hidden)")
+    await expect(notebook.locator(".jp-Notebook-ExecutionIndicator")).to_be_visible(timeout=60 * SECOND)
+    await page.get_by_role("menuitem", name="Run", exact=True).click()
+    await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
+
+    # The last cell has sliders, and under them the picture that they made.
+    slider = notebook.locator(".widget-slider [role=slider]").first
+    await expect(slider).to_be_visible(timeout=120 * SECOND)
+    shown = notebook.locator(".jp-OutputArea-child:has(.widget-slider) img, .widget-interact img").last
+    await expect(shown).to_be_visible(timeout=30 * SECOND)
+    assert "Traceback" not in await notebook.inner_text()
+    before = await shown.get_attribute("src")
+    await slider.focus()
+    await slider.press("ArrowRight")
+
+    async def changed() -> bool:
+        return await shown.is_visible() and await shown.get_attribute("src") != before
+
+    await wait_for_async(changed, 30, "another picture after the slider moved")
+    assert {"Straight", "Twisted", "Screw", "Star"} <= await objects(student)
+    await notebook.get_by_text("A family of vases").scroll_into_view_if_needed()
+    await page.screenshot(path=pictures / "example.png")
+
+
 async def test_a_blend_file_opens_in_blender_and_unsaved_work_is_kept(student: Person, page: Page, pictures: Path):
     await make_file(student, "models/chair.blend", "Chair")
     await make_file(student, "models/table.blend", "Table")
