@@ -110,9 +110,10 @@ async def test_a_failed_cell_shows_its_own_lines_only(kernel: Kernel) -> None:
         ),
         ("create_object('house')", "BlenderFailed: create_object cannot take this: type Input should be 'cube'"),
     ],
+    ids=["Blender's own", "wrong call", "wrong value"],
 )
 async def test_an_error_is_a_line_and_a_sentence(kernel: Kernel, call: str, says: str) -> None:
-    shown = (await kernel.try_to_run(f"\nawait blender.{call}")).traceback.splitlines()
+    shown = (await kernel.try_to_run(f"# here\nawait blender.{call}")).traceback.splitlines()
     assert shown[:2] == ["  cell, line 2", f"    await blender.{call}"]
     assert shown[2].startswith(says)
     assert len(shown) == 3
@@ -121,7 +122,9 @@ async def test_an_error_is_a_line_and_a_sentence(kernel: Kernel, call: str, says
 ENDLESS = "import time\nwhile True:\n    time.sleep(0.01)"
 
 
-@pytest.mark.parametrize("cell", [f"await blender.execute_blender_code('''{ENDLESS}''')", f"%%blender\n{ENDLESS}"])
+@pytest.mark.parametrize(
+    "cell", [f"await blender.execute_blender_code('''{ENDLESS}''')", f"%%blender\n{ENDLESS}"], ids=["await", "magic"]
+)
 async def test_stop_stops_blender_and_nothing_else(kernel: Kernel, server: Standalone, cell: str) -> None:
     running = await kernel.begin(cell)
     await asyncio.to_thread(wait_for, lambda: is_busy(server), 20, "a Blender that runs the cell")

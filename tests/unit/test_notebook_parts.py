@@ -3,7 +3,7 @@
 import io
 import re
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal, cast
 
 import pytest
 from hypothesis import given
@@ -11,11 +11,17 @@ from hypothesis import strategies as st
 from mcp_types import Tool
 from PIL import Image
 
+from p2m_blender.access import Access
+from p2m_blender.registry import CommandTable
 from p2m_singleuser.link import BlenderLink, BlenderUnavailable
-from p2m_singleuser.notebook import addresses, connection, model_view, steps
-from p2m_singleuser.notebook.errors import BlenderProblem, WrongCall
+from p2m_singleuser.notebook import addresses, connection, magics, model_view, steps
+from p2m_singleuser.notebook.clients import BlockingBlender
+from p2m_singleuser.notebook.errors import BlenderProblem, NotAllowed, WrongCall
 from p2m_singleuser.notebook.methods import ToolMethod
 from p2m_singleuser.notebook.pictures import Picture
+
+commands = CommandTable()
+commands.command("execute_blender_code", kind="code")(lambda: None)
 
 
 def tool(**properties: Any) -> ToolMethod:
@@ -60,6 +66,27 @@ async def test_the_servers_words_for_a_blender_that_comes_up_are_known(tmp_path:
     back = BlenderLink(tmp_path / "blender.sock")._when_back()
     assert connection._COMES_UP.match(back)["cut"] is None  # type: ignore[index]
     assert connection._COMES_UP.match(f"Blender went away before it answered ping. {back}")["cut"]  # type: ignore[index]
+
+
+def test_the_extensions_words_for_a_mode_without_code_are_known() -> None:
+    modes: list[Literal["no-code", "read-only"]] = ["no-code", "read-only"]
+    for mode in modes:
+        refused = Access(mode).refusal(commands.find("execute_blender_code"))
+        assert refused is not None
+        assert isinstance(connection._failure(refused.message), NotAllowed)
+
+
+def test_a_connection_without_code_tools_says_what_to_do() -> None:
+    class WithoutCode:
+        pass
+
+    class Refusing:
+        def execute_blender_code(self, code: str) -> None:
+            raise NotAllowed("execute_blender_code runs Python, and the mode here is no-code: use another.")
+
+    for blender in (WithoutCode(), Refusing()):
+        with pytest.raises(NotAllowed, match="Use the tools instead"):
+            magics.run(cast(BlockingBlender, blender), "1", {}, [])
 
 
 def test_the_sdks_words_for_wrong_arguments_become_a_sentence() -> None:

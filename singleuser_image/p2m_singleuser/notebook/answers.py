@@ -24,35 +24,32 @@ _OWN_CODE = -32000
 """Code of the errors that relays make of refusals, and of those made here."""
 
 
-class AnsweringTransport(httpx2.AsyncHTTPTransport):
-    """A transport whose POSTs always get an answer that is MCP."""
+class AnsweringClient(httpx2.AsyncClient):
+    """An HTTP client whose POSTs always get an answer that is MCP."""
 
-    async def handle_async_request(self, request: httpx2.Request) -> httpx2.Response:
+    async def send(self, request: httpx2.Request, **options: Any) -> httpx2.Response:
         """Send a request and return its answer."""
         if request.method != "POST":
-            return await super().handle_async_request(request)
+            return await super().send(request, **options)
         try:
-            answer = await super().handle_async_request(request)
+            answer = await super().send(request, **options)
         except (httpx2.ConnectError, httpx2.ConnectTimeout) as error:
-            return _error(NOBODY, str(error) or type(error).__name__)
+            return _error(request, NOBODY, str(error) or type(error).__name__)
         except httpx2.TransportError as error:
-            return _error(CUT, str(error) or type(error).__name__)
-        if answer.status_code < 300:
+            return _error(request, CUT, str(error) or type(error).__name__)
+        if answer.is_success:
             return answer
-        body = await _body(answer)
-        said = _json_rpc_error(body)
+        said = _json_rpc_error(await _body(answer))
         if said.get("code") not in (None, _OWN_CODE):
-            return httpx2.Response(answer.status_code, headers={"content-type": "application/json"}, content=body)
-        return _error(answer.status_code, str(said.get("message") or ""))
+            return answer
+        return _error(request, answer.status_code, str(said.get("message") or ""))
 
 
 async def _body(answer: httpx2.Response) -> bytes:
     try:
         return await answer.aread()
-    except httpx2.HTTPError:
+    except httpx2.TransportError:
         return b""
-    finally:
-        await answer.aclose()
 
 
 def _json_rpc_error(body: bytes) -> dict[str, Any]:
@@ -63,6 +60,6 @@ def _json_rpc_error(body: bytes) -> dict[str, Any]:
     return error if isinstance(error, dict) else {}
 
 
-def _error(status: int, message: str) -> httpx2.Response:
+def _error(request: httpx2.Request, status: int, message: str) -> httpx2.Response:
     error = {"code": _OWN_CODE, "message": message, "data": {STATUS: status}}
-    return httpx2.Response(400, json={"jsonrpc": "2.0", "id": None, "error": error})
+    return httpx2.Response(400, json={"jsonrpc": "2.0", "id": None, "error": error}, request=request)

@@ -37,7 +37,8 @@ async def connect(url: str | None = None, token: str | None = None) -> Blender:
     """
     connection = Connection(addresses.find(url, token))
     try:
-        tools = [ToolMethod(tool) for tool in await awaited(connection.tools)]
+        with ProgressBar("Connect") as bar:
+            tools = [ToolMethod(tool) for tool in await awaited(connection.tools, bar.within(0, 1))]
     except BaseException:
         await asyncio.to_thread(connection.close)
         raise
@@ -48,7 +49,8 @@ def connect_blocking(url: str | None = None, token: str | None = None) -> Blocki
     """Connect to a Blender and return it, for scripts without ``await``; see `connect`."""
     connection = Connection(addresses.find(url, token))
     try:
-        tools = [ToolMethod(tool) for tool in waited(connection.tools)]
+        with ProgressBar("Connect") as bar:
+            tools = [ToolMethod(tool) for tool in waited(connection.tools, bar.within(0, 1))]
     except BaseException:
         connection.close()
         raise
@@ -172,8 +174,9 @@ def waited(calling: Callable[[Progress], concurrent.futures.Future[T]], show: Pr
             show(*notified)
         return future.result()
     except KeyboardInterrupt:
-        future.cancel()
         raise Interrupted(STOPPED) from None
+    finally:
+        future.cancel()
 
 
 async def awaited(calling: Callable[[Progress], concurrent.futures.Future[T]], show: Progress = ignored) -> T:

@@ -25,11 +25,14 @@ from mcp_types import CONNECTION_CLOSED, CallToolResult, Implementation, TextCon
 
 from p2m_singleuser.notebook import answers
 from p2m_singleuser.notebook.addresses import Address
-from p2m_singleuser.notebook.answers import AnsweringTransport
+from p2m_singleuser.notebook.answers import AnsweringClient
 from p2m_singleuser.notebook.errors import BlenderAway, BlenderFailed, BlenderProblem, NotAllowed
 
 PATIENCE_S = 60.0
 """Seconds in which a server or a Blender that restarts is waited for."""
+
+CLOSE_S = 5.0
+"""Seconds that the end of a connection may take before it is left to itself."""
 
 RETRY_S = 0.5
 """Seconds between two tries meanwhile."""
@@ -76,7 +79,7 @@ class Connection:
         self.address = address
         self.closed = False
         self._loop = asyncio.new_event_loop()
-        self._thread = threading.Thread(target=self._loop.run_forever, name="p2m-blender", daemon=True)
+        self._thread = threading.Thread(target=_run, args=[self._loop], name="p2m-blender", daemon=True)
         self._thread.start()
         self._client: Client | None = None
         self._owner: asyncio.Task[None] | None = None
@@ -114,14 +117,13 @@ class Connection:
         return self._submit(self._patiently(once, show, repeatable=repeatable))
 
     def close(self) -> None:
-        """End the connection and its thread; a second time does nothing."""
+        """End the connection, its calls and its thread; a second time does nothing."""
         if self.closed:
             return
         self.closed = True
-        with contextlib.suppress(concurrent.futures.TimeoutError):
-            asyncio.run_coroutine_threadsafe(self._leave(), self._loop).result(timeout=CONNECT_S)
-        self._loop.call_soon_threadsafe(self._loop.stop)
-        self._thread.join(timeout=CONNECT_S)
+        asyncio.run_coroutine_threadsafe(self._end(), self._loop)
+        if threading.current_thread() is not self._thread:  # where the garbage collector may call this
+            self._thread.join(timeout=CLOSE_S)
 
     def _submit(self, work: Coroutine[Any, Any, T]) -> concurrent.futures.Future[T]:
         if self.closed:
@@ -150,7 +152,7 @@ class Connection:
             try:
                 return await self._once(work)
             except _ComesUp as error:
-                if time.monotonic() - began > PATIENCE_S or not (repeatable or error.not_begun):
+                if self.closed or time.monotonic() - began > PATIENCE_S or not (repeatable or error.not_begun):
                     raise error.problem from None
             progress(time.monotonic() - began, None, "Blender is starting")
             await asyncio.sleep(RETRY_S)
@@ -196,19 +198,24 @@ class Connection:
     async def _entered(self) -> AsyncIterator[Client]:
         address = self.address
         headers = {"Authorization": f"Bearer {address.token}"} if address.token else {}
-        socket = str(address.socket) if address.socket is not None else None
+        transport = httpx2.AsyncHTTPTransport(uds=str(address.socket)) if address.socket is not None else None
+        timeout = httpx2.Timeout(CONNECT_S, read=None)
         async with (
-            httpx2.AsyncClient(
-                headers=headers,
-                timeout=httpx2.Timeout(CONNECT_S, read=None),
-                transport=AnsweringTransport(uds=socket),
-            ) as http,
+            AnsweringClient(headers=headers, timeout=timeout, transport=transport) as http,
             Client(
                 streamable_http_client(address.url, http_client=http, max_sse_event_size=None),
                 client_info=Implementation(name="p2m-notebook", version="1"),
             ) as client,
         ):
             yield client
+
+    async def _end(self) -> None:
+        await self._leave()
+        calls = asyncio.all_tasks() - {asyncio.current_task()}
+        for call in calls:
+            call.cancel()
+        await asyncio.gather(*calls, return_exceptions=True)
+        self._loop.stop()
 
     async def _leave(self) -> None:
         if self._owner is not None:
@@ -254,6 +261,12 @@ class Connection:
             f"Nobody answers at {self.address.url} ({reason}). Check the address and your network, and whether the hub "
             "is up."
         )
+
+
+def _run(loop: asyncio.AbstractEventLoop) -> None:
+    """Be the background thread."""
+    loop.run_forever()
+    loop.close()
 
 
 class _ComesUp(Exception):

@@ -16,8 +16,8 @@ from p2m_singleuser.notebook.errors import BlenderFailed, CodeFailed, NotAllowed
 from p2m_singleuser.notebook.pictures import Picture
 
 NO_CODE = (
-    "%%blender needs a connection that may run code. Use the tools instead, such as blender.create_object(), or ask for "
-    "a token or a profile with full access."
+    "%%blender needs a connection that may run code. Use the tools instead, such as blender.create_object(), or ask "
+    "for a token or a profile with full access."
 )
 
 
