@@ -146,6 +146,8 @@ async def test_a_blend_file_opens_in_blender_and_unsaved_work_is_kept(student: P
     assert student.status()["blender"]["file"] == "/home/blender/models/chair.blend"
     assert "Chair" in await objects(student)
     await expect(tab_named(page, "chair.blend")).to_have_count(0)
+    listed = student.container().exec_run(["ls", "-A", "/home/blender/models"]).output.decode().split()
+    assert listed == ["chair.blend", "table.blend"], "JupyterLab makes no copies of scenes"
 
     # Once more: it is not loaded over the changes that were made since.
     await in_blender(student, "bpy.ops.mesh.primitive_cone_add(); bpy.context.object.name = 'Since'")
