@@ -36,7 +36,7 @@ docs:  ## Build the documentation into docs/_build/html; a warning is an error
 	@sphinx-build -W --keep-going -q docs docs/_build/html && echo "==> docs: docs/_build/html/index.html"
 
 pictures:  ## Take the pictures of README and docs anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_lab.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
 	  tests/gateway/test_connect_page.py tests/gateway/test_sessions_page.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself

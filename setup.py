@@ -71,6 +71,7 @@ setup(
             "jupyter-client>=8.6",
             "mypy>=1.15",
             "myst-parser>=5.0",
+            "nbformat>=5.10",
             "pillow>=11.0",
             "playwright>=1.50",
             "pre-commit>=4.0",
