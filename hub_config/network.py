@@ -12,6 +12,13 @@ from .settings import SettingError, Settings
 
 ROOT = Path(__file__).resolve().parent.parent
 
+PROXY_COMMAND = [
+    str(ROOT / ".venv/bin/node"),
+    f"--require={ROOT / 'hub_config/broken_streams.cjs'}",
+    str(ROOT / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"),
+]
+"""What starts the hub's proxy."""
+
 
 def configure(c: Any, settings: Settings) -> None:
     """Bind the public address, and the hub to the gateway of the containers' network.
@@ -31,7 +38,4 @@ def configure(c: Any, settings: Settings) -> None:
     c.JupyterHub.hub_bind_url = f"http://{gateway}:{settings.hub_port}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
     c.ConfigurableHTTPProxy.pid_file = str(settings.state_dir / "proxy.pid")
-    c.ConfigurableHTTPProxy.command = [
-        str(ROOT / ".venv/bin/node"),
-        str(ROOT / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"),
-    ]
+    c.ConfigurableHTTPProxy.command = PROXY_COMMAND

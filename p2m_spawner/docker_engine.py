@@ -33,6 +33,7 @@ class DockerEngine:
     def __init__(self, client_options: Mapping[str, Any], threads: int) -> None:
         self._client_options = dict(client_options)
         self._version = "auto"
+        self._processors = 0
         self._of_thread = threading.local()
         self._pulls = ImagePulls(self._options)
         self.executor = ThreadPoolExecutor(threads, thread_name_prefix="docker")
@@ -81,6 +82,16 @@ class DockerEngine:
             kwargs: Its keyword arguments.
         """
         return self.run(lambda client: getattr(client, method)(*args, **kwargs))
+
+    async def processors(self) -> int:
+        """How many processors the engine's machine has; asked once.
+
+        Raises:
+            docker.errors.DockerException: The engine does not answer.
+        """
+        if not self._processors:
+            self._processors = int((await self.call("info"))["NCPU"])
+        return self._processors
 
     async def pull(self, repository: str, tag: str | None = None, *, listener: PullListener, **options: Any) -> None:
         """Pull an image. Several who want the same image wait for one pull.

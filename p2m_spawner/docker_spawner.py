@@ -51,6 +51,19 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
         """,
     ).tag(config=True)
 
+    starts_at_once = Int(
+        None,
+        min=1,
+        allow_none=True,
+        help="""
+        Number (default: as many as the engine's machine has processors) of servers that start at the same time; more
+        wait for their turn, in the order in which they were asked for, and their spawn pages say which place they
+        have. A start keeps about 1.5 processors busy for 3 seconds. A server that pulls its image does not count.
+
+        Example: ``c.BlenderDockerSpawner.starts_at_once = 8``.
+        """,
+    ).tag(config=True)
+
     engine_options = frozenset({"image"})  # with allowed_images
 
     # Of DockerSpawner:
@@ -161,6 +174,8 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
             ) from error
         except PullFailed as error:
             raise self._pull_failure(image, error) from error
+        # Whoever waits has no container yet, and holds no ports.
+        await self.take_turn(self.starts_at_once or await self.engine.processors())
 
     def _pull_failure(self, image: str, error: PullFailed) -> SpawnFailure:
         """Say what a pull that failed means under the policy that asked for it."""

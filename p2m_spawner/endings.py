@@ -116,7 +116,7 @@ class Ending:
         return f"{', '.join(facts)}{last}"
 
     def model(self) -> dict[str, Any]:
-        """The ending as JSON can say it (docs/faults.md); times as ISO 8601 in UTC."""
+        """The ending as JSON can say it (docs/reference/faults.md); times as ISO 8601 in UTC."""
         return {
             "reason": self.reason,
             "message": self.sentence,

@@ -394,7 +394,7 @@ class HubClient:
         return str(answer.json()["log"])
 
     async def ending(self, name: str) -> dict[str, Any] | None:
-        """How somebody's default server ended last (docs/faults.md). Needs ``read:servers``.
+        """How somebody's default server ended last (docs/reference/faults.md). Needs ``read:servers``.
 
         None when it has not ended by itself, or the hub does not tell endings.
         """

@@ -1,7 +1,7 @@
 """Prometheus metrics of starts and of running servers. Knows the status document; knows no spawner and no engine.
 
 They are in the registry of the hub's process, so that JupyterHub's own page ``/hub/metrics`` has them. Names follow
-https://prometheus.io/docs/practices/naming/ with the prefix ``p2m_``; docs/operating.md lists them.
+https://prometheus.io/docs/practices/naming/ with the prefix ``p2m_``; docs/reference/metrics.md lists them.
 """
 
 import math

@@ -20,6 +20,7 @@ from .orphans import FoundServer, Sweeper
 from .patience import patiently
 from .profile_options import ProfileOptionsMixin
 from .readiness import Stage, fetch_status, wait_until_ready
+from .start_queue import StartQueue, Turn
 
 
 class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
@@ -129,6 +130,7 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         self._stage_added = asyncio.Event()
         self._has_been_ready = False  # this server; what ends before is a failed start
         self._recovered_url = ""
+        self._turn: Turn | None = None
         self._dying = asyncio.Lock()
         self._looking: set[asyncio.Task[Any]] = set()
 
@@ -190,8 +192,27 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
             # Without it the pages of JupyterHub 6.1 show the operator's text (utils.format_exception).
             refusal.jupyterhub_message = str(failure)
             raise refusal from error
+        finally:
+            if self._turn:
+                self._turn.end()
         self._has_been_ready = True
         return address
+
+    _start_queue: ClassVar[StartQueue] = StartQueue()
+
+    async def take_turn(self, at_once: int) -> None:
+        """Wait until this start may go on; it holds one of the turns until it is ready or has failed.
+
+        An engine's spawner calls it before it creates anything, after what costs no processor, such as a pull.
+
+        Args:
+            at_once: How many starts of this hub may go on at the same time.
+        """
+        self._turn = await self._start_queue.turn(at_once, self._tell_place)
+
+    def _tell_place(self, place: int) -> None:
+        before = "1 other starts" if place == 1 else f"{place} others start"
+        self.tell(20, "queue", f"Many Blenders are being started. {before} before yours …")
 
     async def poll(self) -> Any:
         """None while the server runs or, for one that did, its engine does not answer; otherwise how it ended.

@@ -71,9 +71,9 @@ class ProfileOptionsMixin(_BeforeSpawner):
     profiles = Union(
         [List(Dict()), Callable()],
         help="""
-        List (default empty) of the profiles that users choose from: dictionaries with the keys that docs/profiles.md
-        explains; or a function of the spawner, async or not, that returns such a list. With one profile, and where
-        a user may use only one, there is no page: it is used.
+        List (default empty) of the profiles that users choose from: dictionaries with the keys that
+        docs/howto/profiles.md explains; or a function of the spawner, async or not, that returns such a list. With
+        one profile, and where a user may use only one, there is no page: it is used.
 
         Example::
 

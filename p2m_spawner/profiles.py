@@ -1,7 +1,7 @@
 """Profiles: the kinds of server that an operator offers, who may use which, and what a user's options choose.
 
 Pure: lists and texts in, checked values out. Whoever reads a file or knows a hub does so elsewhere
-(``profiles_file.py``, ``profile_options.py``). docs/profiles.md is the manual.
+(``profiles_file.py``, ``profile_options.py``). docs/howto/profiles.md is the manual.
 """
 
 import re
@@ -129,7 +129,7 @@ class Profile(_Checked):
     blender_mode: BlenderMode | None = Field(None, description="desktop or headless")
     mcp_mode: McpMode | None = Field(None, description="full, no-code or read-only")
     assets: tuple[Asset, ...] = Field(
-        (), strict=False, description="a list whose items have a source and a path, see docs/profiles.md"
+        (), strict=False, description="a list whose items have a source and a path, see docs/howto/profiles.md"
     )
 
     @property

@@ -28,8 +28,8 @@ ALIVE_INTERVAL = 1.0
 
 Status = dict[str, Any]
 
-Stage = Literal["image", "container", "display", "blender", "mcp"]
-"""What a start goes through, in this order."""
+Stage = Literal["image", "queue", "container", "display", "blender", "mcp"]
+"""What a start goes through, in this order; ``queue`` only where many start at the same time."""
 
 
 async def fetch_status(url: str, token: str) -> Status | None:

@@ -1,18 +1,28 @@
-"""For all tests: what drives a browser runs alone; reports are kept, so that fixtures can print logs of what failed."""
+"""For all tests: which run in the same process, and reports, so that fixtures can print logs of what failed."""
 
 from collections.abc import Generator
 from typing import Any
 
 import pytest
+from xdist.scheduler import LoadScopeScheduling
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
+TOGETHER = ("tests/conformance", "tests/faults", "tests/security")
+"""Folders whose files share people with running servers; two processes would start them twice."""
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    for item in items:
-        if {"browser", "page"} & set(getattr(item, "fixturenames", ())):
-            item.add_marker("alone")
+
+class ByWhatIsShared(LoadScopeScheduling):
+    """A process takes a file after the other, and of some folders all files."""
+
+    def _split_scope(self, nodeid: str) -> str:
+        file = nodeid.partition("::")[0]
+        folder = file.rpartition("/")[0]
+        return folder if folder in TOGETHER else file
+
+
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatIsShared:
+    return ByWhatIsShared(config, log)
 
 
 @pytest.hookimpl(wrapper=True)

@@ -104,30 +104,37 @@ class Eye:
         )
 
 
-def picture_of(view: ViewName, max_size: int, shading: Shading | None) -> tuple[str, Picture]:
+def picture_of(
+    view: ViewName, max_size: int, shading: Shading | None, turn: float | None = None
+) -> tuple[str, Picture]:
     """Draw the scene.
 
     Args:
         view: Where from. "user" is the person's own view; without a window that of the scene's camera, or "iso".
         max_size: Longest side of the picture, in pixels; the person's own view is never drawn larger than it is.
         shading: How; None as the person sees it, and solid where they do not look themselves.
+        turn: Radians by which the viewer goes round the scene, counter-clockwise seen from above; pictures that differ
+            in it alone have one scale and one middle. Only for views that are made to contain everything. None turns
+            nothing, and the picture is as close as this view allows.
 
     Returns:
         The view's name that was drawn, and the picture.
 
     Raises:
-        CommandError: There is no viewport or no camera, or nothing can be drawn.
+        CommandError: There is no viewport or no camera, the view does not turn, or nothing can be drawn.
     """
+    if turn is not None and view not in _TURNS:
+        raise CommandError(f"The view {view!r} is somebody's own and does not turn; choose one of: {', '.join(_TURNS)}")
     bpy.context.view_layer.update()  # a change in the same turn of Blender's loop has not moved matrices yet
     if bpy.app.background:
         if view == "user":
             view = "iso" if bpy.context.scene.camera is None else "camera"
-        return view, _rendered(_eye(view, max_size), shading or "solid")
+        return view, _rendered(_eye(view, max_size, turn), shading or "solid")
     window, area, region = largest_viewport()
     with bpy.context.temp_override(window=window, area=area, region=region):
         if view == "user":
             return view, _user_picture(max_size, shading, area.spaces.active, region)
-        eye = _eye(view, max_size)
+        eye = _eye(view, max_size, turn)
         if shading in {"material", "rendered"}:
             return view, _rendered(eye, shading)
         space = area.spaces.active
@@ -179,22 +186,38 @@ def _visible_boxes() -> Iterator[tuple[Matrix, Any]]:
     return iter(bodies or [(matrix, box) for _, matrix, box in every])
 
 
-def _eye(view: ViewName, max_size: int) -> Eye:
+def _eye(view: ViewName, max_size: int, turn: float | None = None) -> Eye:
     if view == "camera":
         return _camera_eye(max_size)
     width, height = _fitted(_ASPECT, max_size)
     about_x, about_z = _TURNS[view]
-    turn = Matrix.Rotation(about_z, 4, "Z") @ Matrix.Rotation(about_x, 4, "X")
     low, high = bounds()
-    seen = [turn.inverted() @ Vector(corner) for corner in itertools.product(*zip(low, high, strict=True))]
+    if turn is not None:
+        return _eye_on_a_ball(low, high, about_x, about_z + turn, (width, height))
+    turned = _turned(about_x, about_z)
+    seen = [turned.inverted() @ Vector(corner) for corner in itertools.product(*zip(low, high, strict=True))]
     left, right = min(p.x for p in seen), max(p.x for p in seen)
     lower, upper = min(p.y for p in seen), max(p.y for p in seen)
     far, near = min(p.z for p in seen), max(p.z for p in seen)
     half = max((right - left) / 2, (upper - lower) / 2 * width / height) * _MARGIN
     half = min(max(half, _SMALLEST_HALF_SIZE), _LARGEST_HALF_SIZE)
     gap = half  # in front of the nearest thing and behind the last
-    place = turn @ Vector(((left + right) / 2, (lower + upper) / 2, near + gap))
-    return Eye(Matrix.Translation(place) @ turn, width, height, half_width=half, depth=near - far + 2 * gap)
+    place = turned @ Vector(((left + right) / 2, (lower + upper) / 2, near + gap))
+    return Eye(Matrix.Translation(place) @ turned, width, height, half_width=half, depth=near - far + 2 * gap)
+
+
+def _eye_on_a_ball(low: Vector, high: Vector, about_x: float, about_z: float, size: tuple[int, int]) -> Eye:
+    """Return an eye that sees a ball around everything, so that going round changes neither scale nor middle."""
+    width, height = size
+    radius = (high - low).length / 2
+    half = min(max(radius * max(1.0, width / height) * _MARGIN, _SMALLEST_HALF_SIZE), _LARGEST_HALF_SIZE)
+    turned = _turned(about_x, about_z)
+    place = (low + high) / 2 + turned @ Vector((0, 0, radius + half))
+    return Eye(Matrix.Translation(place) @ turned, width, height, half_width=half, depth=2 * (radius + half))
+
+
+def _turned(about_x: float, about_z: float) -> Matrix:
+    return Matrix.Rotation(about_z, 4, "Z") @ Matrix.Rotation(about_x, 4, "X")
 
 
 def _camera_eye(max_size: int) -> Eye:

@@ -6,6 +6,8 @@ from typing import Any
 
 import httpx2
 
+from p2m_spawner.gateway.tokens import MODE_HEADER, Mode
+
 PROTOCOL = "2026-07-28"
 """The protocol without sessions: one request is a whole conversation (modelcontextprotocol.io/specification)."""
 
@@ -16,7 +18,7 @@ class NoTools(Exception):
     """The server did not list its tools; the text says why."""
 
 
-async def count_tools(http: httpx2.AsyncClient, url: str) -> int:
+async def count_tools(http: httpx2.AsyncClient, url: str, mode: Mode = Mode.FULL) -> int:
     """Number of tools that a server lists.
 
     Written by hand because importing the MCP SDK's client takes longer than all else at the gateway's start, and its
@@ -25,13 +27,14 @@ async def count_tools(http: httpx2.AsyncClient, url: str) -> int:
     Args:
         http: Has the token in its headers.
         url: The MCP endpoint.
+        mode: What whoever wants to know may do in Blender; tools that they may not call are not listed.
 
     Raises:
         NoTools: No proper answer.
     """
     count, cursor = 0, None
     for _ in range(MOST_PAGES):
-        result = await _list_tools(http, url, cursor)
+        result = await _list_tools(http, url, mode, cursor)
         count += len(result["tools"])
         cursor = result.get("nextCursor")
         if cursor is None:
@@ -39,7 +42,7 @@ async def count_tools(http: httpx2.AsyncClient, url: str) -> int:
     raise NoTools(f"The MCP server lists its tools on more than {MOST_PAGES} pages.")
 
 
-async def _list_tools(http: httpx2.AsyncClient, url: str, cursor: str | None) -> dict[str, Any]:
+async def _list_tools(http: httpx2.AsyncClient, url: str, mode: Mode, cursor: str | None) -> dict[str, Any]:
     meta = {
         "io.modelcontextprotocol/protocolVersion": PROTOCOL,
         "io.modelcontextprotocol/clientInfo": {"name": "p2m-gateway", "version": "1"},
@@ -51,6 +54,7 @@ async def _list_tools(http: httpx2.AsyncClient, url: str, cursor: str | None) ->
         "Accept": "application/json, text/event-stream",
         "MCP-Protocol-Version": PROTOCOL,
         "Mcp-Method": "tools/list",
+        MODE_HEADER: mode.value,
     }
     try:
         answer = await http.post(url, json=request, headers=headers)

@@ -1,7 +1,8 @@
 """The parts of a running gateway, made once from its settings and given to every route."""
 
+import asyncio
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
@@ -43,6 +44,7 @@ class Gateway:
         sign_in: Who is at a browser.
         oauth: The authorization server of the MCP address.
         audit: The tool calls.
+        stopping: Set when the gateway is about to stop: answers that may take hours end by themselves.
     """
 
     settings: GatewaySettings
@@ -56,6 +58,7 @@ class Gateway:
     sign_in: SignIn
     oauth: OAuthServer
     audit: Audit
+    stopping: asyncio.Event = field(default_factory=asyncio.Event)
 
     @classmethod
     def from_settings(cls, settings: GatewaySettings) -> Self:

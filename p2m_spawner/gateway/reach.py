@@ -9,6 +9,7 @@ from p2m_spawner.gateway.mcp_probe import NoTools, count_tools
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal
 from p2m_spawner.gateway.servers import Status, state_of
+from p2m_spawner.gateway.tokens import Mode
 from p2m_spawner.hub_client import HubUser
 
 CONNECT_DEADLINE = 30.0
@@ -53,13 +54,14 @@ async def existing_user(gateway: Gateway, name: str) -> HubUser:
     return user
 
 
-async def reach(gateway: Gateway, name: str, waiting: Waiting) -> Reached:
+async def reach(gateway: Gateway, name: str, waiting: Waiting, mode: Mode = Mode.FULL) -> Reached:
     """Start a user's server if it sleeps, and list its tools once Blender is ready. Has no deadline of its own.
 
     Args:
         gateway: Its parts.
         name: Of the user.
         waiting: Is told what is being waited for.
+        mode: What whoever asks may do in Blender.
 
     Raises:
         StartFailed: The server cannot be started.
@@ -77,7 +79,7 @@ async def reach(gateway: Gateway, name: str, waiting: Waiting) -> Reached:
         if status is not None and status["ready"] and url is not None:
             began = time.monotonic()
             try:
-                tools = await count_tools(gateway.servers.http, url)
+                tools = await count_tools(gateway.servers.http, url, mode)
                 return Reached(tools, time.monotonic() - began)
             except NoTools as error:
                 waiting.reason = str(error)

@@ -37,6 +37,10 @@ class Mode(StrEnum):
     READ_ONLY = "read-only"
 
 
+MODE_HEADER = "x-p2m-mode"
+"""Narrows what one request may do in Blender."""
+
+
 class BadToken(Exception):
     """A token that is not accepted; the text is a sentence for its owner."""
 

@@ -166,6 +166,9 @@ class McpRelayHandler(JupyterHandler):
         streams_events = reply.content_type == "text/event-stream"
         if streams_events:
             self.set_header("X-Accel-Buffering", "no")
+            if self.request.method == "GET":
+                # The hub's proxy keeps headers until the first byte after them; an idle stream says nothing for 15 s.
+                self.write(": open\r\n\r\n")
             await self.flush()
         try:
             async for chunk in reply.content.iter_any():

@@ -31,6 +31,25 @@ def narrowest(values: Iterable[str]) -> str | None:
     return max(words, key=MODES.index, default=None)
 
 
+def in_force(mode: str | None, environ: Mapping[str, str]) -> str:
+    """Return the mode that counts: the narrower of a request's and this container's.
+
+    Args:
+        mode: The request's own mode, from `narrowest`.
+        environ: ``P2M_MCP_MODE`` is this container's mode.
+
+    Returns:
+        One of `MODES`; a word that is none of them counts as the narrowest.
+    """
+    words = (mode or "full", environ.get("P2M_MCP_MODE") or "full")
+    return max((word if word in MODES else MODES[-1] for word in words), key=MODES.index)
+
+
+def includes(mode: str, needed: str) -> bool:
+    """Return whether a mode allows what needs another one, both of `MODES`."""
+    return MODES.index(mode) <= MODES.index(needed)
+
+
 def why_no_change(mode: str | None, environ: Mapping[str, str], runtime: Path) -> str | None:
     """Return why a tool that changes something may not run, None when it may.
 

@@ -91,6 +91,7 @@ async def test_an_agent_uses_every_tool(blender: RunningBlender):
         assert (await agent.do("get_scene_info"))["object_count"] > before
         assert {"day.blend", "body.glb"} <= {item["path"] for item in (await agent.do("list_files"))["files"]}
         text_of(await agent.result("get_file", path="body.glb"))
+        text_of(await agent.result("get_model", objects=["Body"]))
         assert await agent.do("get_file_summary")
         await agent.do("open_file", path="day.blend")
         assert (await agent.do("get_scene_info"))["object_count"] == before

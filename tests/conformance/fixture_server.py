@@ -14,7 +14,6 @@ from typing import Any
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.prompts.base import UserMessage
 from mcp.server.mcpserver.tools import Tool
-from mcp.server.streamable_http import EventCallback, EventMessage, EventStore
 from mcp.server.transport_security import TransportSecuritySettings
 from mcp_types import (
     AudioContent,
@@ -22,7 +21,6 @@ from mcp_types import (
     EmbeddedResource,
     EmptyResult,
     ImageContent,
-    JSONRPCMessage,
     SamplingMessage,
     SetLevelRequestParams,
     SubscribeRequestParams,
@@ -35,6 +33,7 @@ from starlette.applications import Starlette
 
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server.app import ALLOWED_HOSTS
+from p2m_singleuser.mcp_server.resumption import make_resumable
 
 BETWEEN_S = 0.05
 RECONNECT_MS = 100
@@ -75,25 +74,6 @@ class Enumerations(BaseModel):
     titledMulti: list[str] = Field(json_schema_extra={"items": {"anyOf": _titled("bugs", "docs")}})  # type: ignore[dict-item]
 
 
-class Events(EventStore):
-    """What was sent on each stream, in the order of its ids."""
-
-    def __init__(self) -> None:
-        self._sent: list[tuple[str, JSONRPCMessage | None]] = []
-
-    async def store_event(self, stream_id: str, message: JSONRPCMessage | None) -> str:
-        self._sent.append((stream_id, message))
-        return str(len(self._sent))
-
-    async def replay_events_after(self, last_event_id: str, send_callback: EventCallback) -> str | None:
-        last = int(last_event_id)
-        stream = self._sent[last - 1][0]
-        for number, (of, message) in enumerate(self._sent[last:], last + 1):
-            if of == stream and message is not None:
-                await send_callback(EventMessage(message, str(number)))
-        return stream
-
-
 def fixture_server() -> MCPServer[None]:
     """Return the server, to which others may add tools of their own."""
     server = MCPServer[None](name="fixtures", tools=[_schema_tool()], log_level="WARNING")
@@ -104,12 +84,14 @@ def fixture_server() -> MCPServer[None]:
 
 def fixture_app(server: MCPServer[None] | None = None) -> Starlette:
     """Return the web application, with its endpoint at ``/mcp``."""
-    return (server or fixture_server()).streamable_http_app(
+    server = server or fixture_server()
+    app = server.streamable_http_app(
         max_request_body_size=MAX_REQUEST_BYTES,
-        event_store=Events(),
         retry_interval=RECONNECT_MS,
         transport_security=TransportSecuritySettings(allowed_hosts=ALLOWED_HOSTS),
     )
+    make_resumable(server.session_manager)
+    return app
 
 
 def _schema_tool() -> Tool:

@@ -1,6 +1,8 @@
 """deploy/environment: makes .venv once, repairs a half-made one, and leaves none that could not be finished."""
 
+import os
 import shutil
+import sys
 from pathlib import Path
 
 import pytest
@@ -32,9 +34,11 @@ def test_half_made_environment_is_made_anew_and_then_kept(run: Run, small_projec
     venv = small_project / ".venv"
     (venv / "bin").mkdir(parents=True)
     (venv / "bin/python").symlink_to("/nonexistent/python")
+    (venv / "bin/python3").symlink_to(sys.executable)  # must not be what the new one is made of
     (venv / "incomplete").touch()
 
-    first = run(small_project / "deploy/environment", cwd=small_project, P2M_STATE=None)
+    path = f"{venv}/bin:{os.environ['PATH']}"
+    first = run(small_project / "deploy/environment", cwd=small_project, P2M_STATE=None, PATH=path)
 
     assert first.returncode == 0, first.stderr
     assert "making .venv anew" in first.stdout

@@ -32,9 +32,3 @@ def person(hub: Hub) -> Iterator[Person]:
     someone = hub.person().sign_up().log_in()
     yield someone
     someone.stop_server()
-
-
-@pytest.fixture
-def running_person(person: Person) -> Person:
-    """Somebody whose server is ready."""
-    return person.start_server()

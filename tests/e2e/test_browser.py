@@ -2,6 +2,7 @@
 
 import json
 import re
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -14,6 +15,20 @@ from tests.support.pictures import changed_share, colours, open_png
 from tests.support.waiting import wait_for_async
 
 SECOND = 1000
+
+
+@pytest.fixture(scope="module")
+def owner(hub: Hub) -> Iterator[Person]:
+    """Somebody with a server for the tests of this module."""
+    person = hub.person().sign_up().log_in()
+    yield person
+    person.stop_server()
+
+
+@pytest.fixture
+def running_person(owner: Person) -> Person:
+    """Them, with the server running; the test may stop it."""
+    return owner if owner.servers() else owner.start_server()
 
 
 async def desktop_is_drawn(page: Page) -> None:

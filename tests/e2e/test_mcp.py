@@ -3,15 +3,12 @@
 import asyncio
 import base64
 import json
-import re
-import subprocess
-import sys
 import time
 
 import pytest
 import requests
 
-from tests.support.hub import ROOT, Hub, Person
+from tests.support.hub import Hub, Person
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.pictures import colours, open_png
 
@@ -131,17 +128,6 @@ async def test_ten_megabytes_of_output_do_not_hang_anything(someone: Person):
 
 LIST = {"jsonrpc": "2.0", "id": 1, "method": "tools/list"}
 ACCEPT = {"Accept": "application/json, text/event-stream"}
-
-
-def test_the_readmes_python_works_as_printed(someone: Person):
-    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(), re.S)
-    program = next(block for block in blocks if "streamable_http_client" in block)
-    program = program.replace("http://127.0.0.1:8000/user/NAME/p2m/mcp", someone.mcp_url).replace(
-        '"…"', repr(someone.token)
-    )
-    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
-    assert done.returncode == 0, done.stderr
-    assert "Suzanne" in done.stdout
 
 
 def test_the_proxied_mcp_port_serves_plain_clients_under_any_host_name(someone: Person):

@@ -59,7 +59,7 @@ profiles:
 
 @pytest.fixture(scope="module")
 def assets_volume(tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
-    """A volume of shared files, made and filled as docs/profiles.md says."""
+    """A volume of shared files, made and filled as docs/howto/profiles.md says."""
     folder = tmp_path_factory.mktemp("assets")
     folder.chmod(0o755)
     (folder / "brick.txt").write_text("red")

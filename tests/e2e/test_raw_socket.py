@@ -156,8 +156,19 @@ def test_sixteen_megabytes_are_answered(someone: Person):
     assert is_served(someone)
 
 
+SOON = """
+import dataclasses
+from bl_ext.system.p2m_blender import pump
+pump._server._settings = dataclasses.replace(pump._server._settings, idle_timeout_s=3)
+"""
+"""Makes Blender wait 3 s instead of 30 for the rest of a message."""
+
+
 def test_half_a_message_then_silence_blocks_nobody_and_is_ended(someone: Person):
-    with Raw(someone, seconds=90) as raw:
+    with Raw(someone) as raw:
+        raw.send(json.dumps({"type": "execute_code", "params": {"code": SOON}}).encode())
+        answer = raw.reply()
+        assert answer and answer["status"] == "success"
         raw.send(PING[:10])
         assert is_served(someone)
         answer = raw.reply()

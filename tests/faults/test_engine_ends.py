@@ -35,6 +35,7 @@ def hub(engine: SecondEngine, tmp_path_factory: pytest.TempPathFactory) -> Itera
         address=engine.address,
         DOCKER_HOST=engine.url,
         P2M_MCP_TIMEOUT="180",
+        P2M_BLENDER_MODE="headless",  # starts in half the time
     ).start()
     yield running
     running.down()

@@ -12,7 +12,7 @@ from jupyterhub.spawner import SimpleLocalProcessSpawner, SpawnException
 ROOT = Path(__file__).resolve().parents[2]
 sys.path.insert(0, str(ROOT))
 
-from hub_config import accounts, gateway, pages, state  # noqa: E402
+from hub_config import accounts, gateway, network, pages, state  # noqa: E402
 from hub_config.settings import Settings  # noqa: E402
 
 
@@ -35,10 +35,7 @@ c.JupyterHub.hub_bind_url = f"http://127.0.0.1:{settings.hub_port}"
 c.JupyterHub.spawner_class = NoContainers
 c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
 c.ConfigurableHTTPProxy.pid_file = str(settings.state_dir / "proxy.pid")
-c.ConfigurableHTTPProxy.command = [
-    str(ROOT / ".venv/bin/node"),
-    str(ROOT / "node_modules/configurable-http-proxy/bin/configurable-http-proxy"),
-]
+c.ConfigurableHTTPProxy.command = network.PROXY_COMMAND
 if os.environ.get("P2M_TEST_ONE_ADDRESS"):  # all tests of one process have the same
     c.AccountsAuthenticator.failed_logins_per_address = 1000
     c.AccountsAuthenticator.signups_per_hour = 1000

@@ -13,12 +13,13 @@ from typing import Any
 import uvicorn
 from mcp.server.mcpserver import Context, MCPServer
 from mcp.server.mcpserver.exceptions import ToolError
+from sse_starlette import EventSourceResponse
 
 from p2m_singleuser.mcp_server.__main__ import listen
 from tests.conformance.fixture_server import fixture_app, fixture_server
 
-HANGS, LET_GO = "hangs", "let-go"
-"""Files in the home: a call of `hang` has begun, and has been cancelled."""
+HANGS, LET_GO, COUNTED = "hangs", "let-go", "counted"
+"""Files in the home: a call of `hang` has begun, and has been cancelled; a call of `count` is over."""
 
 
 def add_tools(server: MCPServer[None], home: Path) -> None:
@@ -49,6 +50,17 @@ def add_tools(server: MCPServer[None], home: Path) -> None:
         raise ToolError("It failed, as asked.")
 
     @server.tool()
+    async def count(ctx: Context[None, Any], to: int) -> str:
+        """Count, ten numbers a second, as progress."""
+        try:
+            for number in range(1, to + 1):
+                await ctx.report_progress(number, to)
+                await asyncio.sleep(0.1)
+            return f"counted to {to}"
+        finally:
+            (home / COUNTED).touch()
+
+    @server.tool()
     async def hang(ctx: Context[None, Any]) -> str:
         """Tell of progress until somebody cancels."""
         (home / HANGS).touch()
@@ -61,6 +73,7 @@ def add_tools(server: MCPServer[None], home: Path) -> None:
 
 
 def serve_tools(home: Path, runtime: Path) -> None:
+    EventSourceResponse.DEFAULT_PING_INTERVAL = 2  # seconds between the life signs of an idle stream; 15 by default
     server = fixture_server()
     add_tools(server, home)
     app = fixture_app(server)

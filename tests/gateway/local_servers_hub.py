@@ -17,7 +17,7 @@ c.SimpleLocalProcessSpawner.home_dir_template = str(Path(os.environ["P2M_STATE"]
 async def take_long(spawner: Spawner) -> None:
     """Let servers of people named "slow…" take longer to start than clients wait for an answer to server/discover."""
     if spawner.user.name.startswith("slow"):
-        await asyncio.sleep(10)
+        await asyncio.sleep(7)
 
 
 c.Spawner.pre_spawn_hook = take_long

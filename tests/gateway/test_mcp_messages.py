@@ -17,7 +17,7 @@ from p2m_spawner.gateway.mcp_relay.messages import RpcRequest, read_requests
 from p2m_spawner.gateway.mcp_relay.outcomes import TAIL, WHOLE, Outcome, Replies
 from p2m_spawner.gateway.mcp_relay.sessions import Sessions, UnknownSession
 from p2m_spawner.gateway.refusals import Refusal
-from p2m_spawner.gateway.tokens import Mode
+from p2m_spawner.gateway.tokens import MODE_HEADER, Mode
 from tests.unit.singleuser_fakes import serving_mcp
 
 JSON = st.recursive(
@@ -197,7 +197,7 @@ def test_a_word_that_is_no_mode_is_refused(asked: str) -> None:
 
 
 def test_gateway_and_container_agree_on_names_and_limits() -> None:
-    assert HEADER.lower() == headers.MODE
+    assert HEADER.lower() == MODE_HEADER
     assert tuple(Mode) == MODES
     assert MAX_BODY == MAX_REQUEST_BYTES
 

@@ -24,8 +24,8 @@ from tests.support.hub import Hub, Person
 from tests.support.mcp_client import text_of
 from tests.support.waiting import wait_for, wait_for_async
 
-from .conftest import Api, gateway_answers
-from .local_server import HANGS, LET_GO
+from .conftest import Api
+from .local_server import COUNTED, HANGS, LET_GO
 
 ACCEPT = {"Accept": "application/json, text/event-stream"}
 LEGACY = "2025-06-18"
@@ -114,7 +114,13 @@ def runs(pid: int) -> bool:
 
 
 def gateway_pid(hub: Hub) -> int:
+    """The process that the hub has started, which supervises the one that serves."""
     return int((hub.state_dir / "gateway.pid").read_text())
+
+
+def serving(hub: Hub) -> list[int]:
+    supervisor = gateway_pid(hub)
+    return [int(pid) for pid in Path(f"/proc/{supervisor}/task/{supervisor}/children").read_text().split()]
 
 
 @pytest.fixture(scope="module")
@@ -276,7 +282,7 @@ def sleeper(local: Hub) -> Iterator[tuple[Person, Agent]]:
     """Somebody whose server has never run."""
     person, agent = somebody(local, "sleeper")
     yield person, agent
-    person.stop_server()
+    person.api("DELETE", f"users/{person.name}/server")  # nobody waits for its end
 
 
 def test_progress_notifications_tell_of_the_start(sleeper: tuple[Person, Agent]) -> None:
@@ -468,10 +474,13 @@ def last_activity(agent: Agent, person: Person) -> str:
     return str(answer.json()["last_activity"])
 
 
-def test_a_stream_on_which_nothing_happens_opens_at_once(agent: Agent) -> None:
+@pytest.mark.parametrize("address", ["everybody's", "one's own"])
+def test_a_stream_on_which_nothing_happens_opens_at_once(ada: tuple[Person, Agent], address: str) -> None:
     """The proxy holds headers back until something follows, and the server says nothing by itself for 15 s."""
+    person, agent = ada
     session = agent.initialize()
-    with requests.get(agent.url, headers=agent.headers | session, timeout=10, stream=True) as stream:
+    url = agent.url if address == "everybody's" else person.mcp_url
+    with requests.get(url, headers=agent.headers | session, timeout=10, stream=True) as stream:
         assert stream.ok
         assert next(stream.iter_content(None)) == b": open\r\n\r\n"
 
@@ -483,8 +492,8 @@ def test_an_open_stream_is_no_use_of_the_server_and_a_call_is(ada: tuple[Person,
     with requests.get(agent.url, headers=agent.headers | session, timeout=60, stream=True) as stream:
         assert stream.headers["Content-Type"].startswith("text/event-stream")
         chunks = stream.iter_content(None)
-        next(chunks)  # the gateway's, at once
-        next(chunks)  # the server's own life sign, after 15 s
+        next(chunks)  # the relay's, at once
+        next(chunks)  # the server's own life sign
         assert last_activity(agent, person) == before
     agent.call("whose")
     assert last_activity(agent, person) > before
@@ -512,20 +521,63 @@ def test_while_the_hub_does_not_answer_known_callers_go_on_and_others_are_asked_
     wait_for(lambda: unknown.call("whose").ok, 30, "recovery")
 
 
-def test_after_the_gateway_was_killed_in_a_stream_the_same_session_goes_on(
-    local: Hub, ada: tuple[Person, Agent]
+def end_the_gateway(hub: Hub, number: int) -> int:
+    """Send the process that serves a signal; its supervisor starts another."""
+    (pid,) = serving(hub)
+    os.kill(pid, number)
+    return pid
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGTERM])
+async def test_a_session_resumes_its_call_at_the_next_gateway_and_misses_nothing(
+    local: Hub, ada: tuple[Person, Agent], number: int
 ) -> None:
-    agent = ada[1]
-    session = agent.initialize()
-    call = {"name": "hang", "arguments": {}, "_meta": {"progressToken": "p"}}
-    message = {"jsonrpc": "2.0", "id": 5, "method": "tools/call", "params": call}
-    with agent.post(message, stream=True, **session) as answer:
-        chunks = answer.iter_content(None)
-        next(chunks)
-        killed = gateway_pid(local)
-        os.kill(killed, signal.SIGKILL)
-        with contextlib.suppress(requests.RequestException):
-            assert not any(b'"result"' in chunk for chunk in chunks)
-    wait_for(lambda: not runs(killed) and gateway_answers(local), 90, "another gateway")
-    assert result_of(agent.post({"jsonrpc": "2.0", "id": 6, "method": "tools/list"}, **session))["tools"]
-    assert result_of(agent.call("whose"))["structuredContent"]["user"] == ada[0].name
+    seen: list[float] = []
+    ended: list[int] = []
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        seen.append(progress)
+        if len(seen) == 5:
+            ended.append(end_the_gateway(local, number))
+
+    async with connected(ada[1], "legacy") as client:
+        result = await client.call_tool("count", {"to": 60}, progress_callback=on_progress)
+        assert text_of(result) == "counted to 60"
+        assert seen == list(range(1, 61)), "each number once, those from the gap too"
+        assert (await client.call_tool("whose", {})).structured_content["user"] == ada[0].name
+    assert serving(local) != ended
+
+
+@pytest.mark.parametrize(
+    ("number", "told"), [(signal.SIGKILL, "ended without a response"), (signal.SIGTERM, "Try again in a minute")]
+)
+async def test_a_call_without_a_session_ends_in_blender_with_its_connection_and_can_be_repeated(
+    local: Hub, ada: tuple[Person, Agent], number: int, told: str
+) -> None:
+    person, agent = ada
+    (home_of(local, person) / COUNTED).unlink(missing_ok=True)
+
+    async def on_progress(progress: float, total: float | None, message: str | None) -> None:
+        if progress == 5:
+            end_the_gateway(local, number)
+
+    async with connected(agent) as client:
+        assert client.protocol_version == "2026-07-28"
+        with pytest.raises(MCPError, match=told):
+            await client.call_tool("count", {"to": 6000}, progress_callback=on_progress)
+        await wait_for_async((home_of(local, person) / COUNTED).exists, 10, "end of the call whose client was cut off")
+        assert text_of(await client.call_tool("count", {"to": 3})) == "counted to 3"
+
+
+def test_requests_wait_for_the_next_gateway_instead_of_being_refused(local: Hub, ada: tuple[Person, Agent]) -> None:
+    session = ada[1].initialize()
+    supervisor = gateway_pid(local)
+    killed = end_the_gateway(local, signal.SIGKILL)
+    wait_for(lambda: not runs(killed), 10, "end of the process that served", interval=0.01)
+    began = time.monotonic()
+    assert result_of(ada[1].call("whose"))["structuredContent"]["user"] == ada[0].name
+    took = time.monotonic() - began
+    print(f"the next gateway answers {took:.1f} s after the end of the one before")
+    assert took < 10
+    assert gateway_pid(local) == supervisor
+    assert result_of(ada[1].post({"jsonrpc": "2.0", "id": 6, "method": "tools/list"}, **session))["tools"]

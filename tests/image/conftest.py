@@ -35,6 +35,7 @@ with socket.socket(socket.AF_UNIX) as s:
     stream = s.makefile("rb")
     print(stream.read(struct.unpack(">I", stream.read(4))[0]).decode())
 """
+PING_BLENDER = ("python3", "-IS", "-c", ASK_BLENDER, '{"id": 1, "type": "ping"}')
 
 
 def wait_until(what: str, condition: Callable[[], Any], deadline: float = START_DEADLINE_S) -> Any:
@@ -74,15 +75,20 @@ class UserContainer:
 
     def blender_answers(self) -> bool:
         """Say whether the extension answers."""
-        return self.run("python3", "-c", ASK_BLENDER, '{"id": 1, "type": "ping"}')[0] == 0
+        return self.run(*PING_BLENDER)[0] == 0
 
     def wait_for_blender(self) -> None:
         """Wait until the extension answers."""
-        wait_until("the extension answers", self.blender_answers)
+        self.wait_for_success("the extension answers", *PING_BLENDER)
 
     def wait_for_all(self) -> None:
         """Wait until Blender and the Jupyter server answer."""
-        wait_until("Blender and Jupyter answer", lambda: self.run("p2m-healthcheck")[0] == 0)
+        self.wait_for_success("Blender and Jupyter answer", "p2m-healthcheck")
+
+    def wait_for_success(self, what: str, *command: str) -> None:
+        """Wait until a command inside succeeds: repeated there, for each run by the engine would slow down the rest."""
+        again = 'until "$@" >/dev/null 2>&1; do sleep 0.1; done'
+        wait_until(what, lambda: self.run("timeout", "30", "sh", "-c", again, "sh", *command)[0] == 0)
 
     def pid(self, name: str) -> int:
         """Return the process id (inside) of a program, 0 when it does not run."""

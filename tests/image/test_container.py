@@ -41,9 +41,7 @@ def test_sockets_are_the_users_alone(container: UserContainer) -> None:
         assert container.output("stat", "-c", "%F %a", f"/run/p2m/{name}").startswith("socket")
 
 
-def test_blender_and_mcp_server_do_not_get_the_hubs_token(containers: Containers) -> None:
-    container = containers.start()
-    container.wait_for_blender()
+def test_blender_and_mcp_server_do_not_get_the_hubs_token(container: UserContainer) -> None:
     names = container.output(
         "sh", "-c", f"tr '\\0' '\\n' </proc/{container.pid('blender')}/environ | cut -d= -f1"
     ).split()

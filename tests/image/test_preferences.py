@@ -21,9 +21,7 @@ def preferences(container: UserContainer) -> str:
     return str(container.ask_blender("execute_code", code=READ)["result"]).strip()
 
 
-def test_new_user_gets_preferences_for_software_rendering(containers: Containers) -> None:
-    container = containers.start()
-    container.wait_for_blender()
+def test_new_user_gets_preferences_for_software_rendering(container: UserContainer) -> None:
     assert preferences(container) == '["OFF", false, "AUTO"]'
 
 
@@ -43,9 +41,14 @@ def test_saved_preferences_are_kept_and_the_extension_listens_without_being_in_t
     assert preferences(container) == '["5", false, "AUTO"]'
 
 
-def test_extension_stays_after_factory_settings(containers: Containers) -> None:
-    container = containers.start()
-    container.wait_for_blender()
+def test_blender_in_the_background_leaves_the_sockets_alone(container: UserContainer) -> None:
+    pid = container.pid("blender")
+    container.output("blender", "-b", "--python-expr", "print(1)")
+    assert container.blender_answers()
+    assert container.pid("blender") == pid
+
+
+def test_extension_stays_after_factory_settings(container: UserContainer) -> None:
     load = (
         "import bpy, pathlib; loaded = pathlib.Path('/tmp/loaded'); "
         "load = lambda: bpy.ops.wm.read_factory_settings() and loaded.touch(); "
@@ -55,12 +58,3 @@ def test_extension_stays_after_factory_settings(containers: Containers) -> None:
     wait_until("the factory settings", lambda: container.run("test", "-e", "/tmp/loaded")[0] == 0)
     container.wait_for_blender()
     assert container.ask_blender("execute_code", code="import bpy; print(bpy.app.version_string)")["result"].strip()
-
-
-def test_blender_in_the_background_leaves_the_sockets_alone(containers: Containers) -> None:
-    container = containers.start()
-    container.wait_for_blender()
-    pid = container.pid("blender")
-    container.output("blender", "-b", "--python-expr", "print(1)")
-    assert container.blender_answers()
-    assert container.pid("blender") == pid

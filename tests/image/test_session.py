@@ -168,9 +168,9 @@ bpy.data.images.load("//texture.png").use_fake_user = True
     assert run(container, code) == f"//texture.png {picture} 4\n"
 
 
-def test_stopping_the_container_saves_what_is_not_yet(containers: Containers) -> None:
+def test_stopping_the_container_saves_what_is_not_yet_and_it_starts_again(containers: Containers) -> None:
     container = containers.start(locked_down=False)
-    container.wait_for_blender()
+    container.wait_for_all()
     run(container, f"import bpy; bpy.ops.wm.save_as_mainfile(filepath='{HOME}/work.blend')")
     container.ask_blender("execute_code", code=ADD.format(name="LastSecond"))
     began = time.monotonic()
@@ -178,7 +178,7 @@ def test_stopping_the_container_saves_what_is_not_yet(containers: Containers) ->
     print(f"stopped in {time.monotonic() - began:.1f} s")
     assert time.monotonic() - began < 9.5
     container.docker.start()
-    container.wait_for_blender()
+    container.wait_for_all()
     name, _, found = json.loads(run(container, STATE))
     assert name == f"{HOME}/work.blend"
     assert "LastSecond" in found

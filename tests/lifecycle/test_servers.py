@@ -71,11 +71,13 @@ def test_a_start_and_a_running_server_are_measured_until_it_stops(hub: Hub, pers
     person.stop_server()
     assert metrics(hub, user=person.name) == {}
 
-    lines = log_lines(hub, person)
-    assert {line["container"] for line in lines if "Blender" in line["message"] and "is ready" in line["message"]} == {
-        container[:12]
-    }
-    assert all(line["server"] == "" and line["level"] for line in lines)
+    def told_ready() -> list[dict[str, Any]]:
+        lines = log_lines(hub, person)
+        return [line for line in lines if "Blender" in line["message"] and "is ready" in line["message"]]
+
+    ready = wait_for(told_ready, 10, "the start in the hub's log")
+    assert {line["container"] for line in ready} == {container[:12]}
+    assert all(line["server"] == "" and line["level"] for line in log_lines(hub, person))
 
 
 def test_a_start_that_fails_is_counted_by_its_reason(hub: Hub, person: Person):

@@ -25,6 +25,8 @@ from tests.support.waiting import wait_for_async
 from .engine import docker0
 
 START_S = 120
+HEADLESS = {"P2M_BLENDER_MODE": "headless"}
+"""Environment of a server that starts in half the time, for tests that look at what is around it."""
 
 
 class Account:
@@ -136,7 +138,7 @@ async def test_options_of_dockerspawner_work_on_running_containers(assets: str, 
         post_start_cmd="touch /home/blender/post-start-was-here",
         name_template="studio-{username}",
         port=8899,
-        environment={"STUDIO": "north"},
+        environment={"STUDIO": "north", **HEADLESS},
         args=["--ServerApp.shutdown_no_activity_timeout=86400"],
     )
     await ada.start()
@@ -160,7 +162,7 @@ async def test_options_of_dockerspawner_work_on_running_containers(assets: str, 
 
 
 async def test_a_network_of_the_operators_and_addresses_inside_it(network: str, account: StartHub):
-    ada = await account(network_name=network, use_internal_ip=True)
+    ada = await account(network_name=network, use_internal_ip=True, environment=HEADLESS)
     await ada.start()
     assert await ada.answers()
     container = ada.container()

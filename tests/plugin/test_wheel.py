@@ -4,7 +4,6 @@ import contextlib
 import os
 import re
 import secrets
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +20,7 @@ from tests.support.hub import ROOT, Hub, Person
 from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.ports import free_port
+from tests.support.wheel import build_wheel
 
 from .engine import docker0
 
@@ -39,15 +39,8 @@ c.BlenderSpawnerMixin.mcp_timeout = 90
 
 @pytest.fixture(scope="module")
 def wheel(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """The wheel, built from a copy, so that nothing of an earlier build gets in."""
-    source, built = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("wheel")
-    for name in ("setup.py", "pyproject.toml", "README.md", "LICENSE"):
-        shutil.copy(ROOT / name, source)
-    for package in ("p2m_spawner", "hub_config"):
-        shutil.copytree(ROOT / package, source / package, ignore=shutil.ignore_patterns("__pycache__"))
-    command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", str(built), str(source)]
-    subprocess.run(command, check=True, timeout=300)
-    return next(built.glob("*.whl"))
+    """The wheel."""
+    return build_wheel(tmp_path_factory.mktemp("wheel"))
 
 
 @pytest.fixture(scope="module")
@@ -67,8 +60,13 @@ def bin_folder(wheel: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_the_wheel_has_every_file_of_the_package_and_nothing_else(wheel: Path):
     inside = {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
-    files = (path for path in (ROOT / "p2m_spawner").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    assert inside == {str(path.relative_to(ROOT)) for path in files}
+    roots = {ROOT / "p2m_spawner": ROOT, ROOT / "singleuser_image/p2m_singleuser/notebook": ROOT / "singleuser_image"}
+    assert inside == {
+        str(path.relative_to(root))
+        for package, root in roots.items()
+        for path in package.rglob("*")
+        if path.is_file() and "__pycache__" not in path.parts
+    }
 
 
 def test_what_it_requires_is_what_it_imports(bin_folder: Path):
@@ -85,7 +83,7 @@ def test_what_it_requires_is_what_it_imports(bin_folder: Path):
 
 def three_lines() -> str:
     """The configuration that README promises to be enough, for the image of these tests and this machine's docker0."""
-    (block,) = re.findall(r"## In a hub that exists\n+```python\n(.*?)```", README, re.DOTALL)
+    (block,) = re.findall(r"## In a hub that exists\n+(?:<!--.*-->\n)?```python\n(.*?)```", README, re.DOTALL)
     assert len(block.splitlines()) == 3
     return str(block).replace("p2m/blender-singleuser:latest", IMAGE).replace("172.17.0.1", docker0())
 

@@ -6,14 +6,14 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
-from playwright.async_api import Browser, BrowserContext, Page, async_playwright
+from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from .hub import Person
 
 OUTPUT = Path(__file__).resolve().parents[1] / "output"
 
 CHROMIUM = {
-    "executable_path": "/usr/bin/chromium",
+    "executable_path": Path(__file__).with_name("chromium_launcher.py"),
     "args": [
         "--no-sandbox",
         "--disable-gpu",
@@ -22,6 +22,8 @@ CHROMIUM = {
         "--disable-sync",
     ],
 }
+
+expect.set_options(timeout=15_000)  # milliseconds: a deadline for pages on a machine that does other things too
 
 
 @asynccontextmanager

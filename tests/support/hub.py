@@ -54,6 +54,7 @@ class Hub:
             "P2M_GATEWAY_PORT": str(free_port()),
             "P2M_STATE": str(state_dir),
             "P2M_IMAGE": IMAGE,
+            "P2M_IDLE_TIMEOUT": "0",  # no culler beside hubs whose tests do not wait for it
             **settings,
         }
         self.process: subprocess.Popen[bytes] | None = None

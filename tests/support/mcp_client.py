@@ -1,6 +1,6 @@
 """The real MCP client of the SDK, with a bearer token."""
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from typing import Any
 
@@ -8,20 +8,24 @@ import httpx2
 from mcp import Client
 from mcp.client.streamable_http import streamable_http_client
 
+NO_HEADERS: Mapping[str, str] = {}
+
 
 @asynccontextmanager
-async def mcp_client(url: str, token: str, **options: Any) -> AsyncIterator[Client]:
+async def mcp_client(
+    url: str, token: str, headers: Mapping[str, str] = NO_HEADERS, **options: Any
+) -> AsyncIterator[Client]:
     """Connect to an MCP endpoint.
 
     Args:
         url: The endpoint.
         token: Sent as ``Authorization: Bearer``.
+        headers: More headers of each request.
         options: More options of :class:`mcp.Client`.
     """
-    headers = {"Authorization": f"Bearer {token}"}
     timeout = httpx2.Timeout(30, read=120)
     async with (
-        httpx2.AsyncClient(headers=headers, timeout=timeout) as http,
+        httpx2.AsyncClient(headers={"Authorization": f"Bearer {token}", **headers}, timeout=timeout) as http,
         Client(streamable_http_client(url, http_client=http), **options) as client,
     ):
         yield client

@@ -1,16 +1,19 @@
 """The one place where hub, image and add-on meet: names in URLs and in the environment, the same on all sides."""
 
+import inspect
 import re
 import threading
 from pathlib import Path
 
 import pytest
 
+from p2m_blender.access import _NEEDS as NEEDS
 from p2m_blender.mainthread import MainThread
 from p2m_blender.registry import CommandTable
 from p2m_blender.server import BlenderServer
 from p2m_blender.server import Settings as ServerSettings
 from p2m_singleuser.link import BlenderError, BlenderLink
+from p2m_singleuser.mcp_server.app import TOPICS
 from p2m_spawner import urls
 from tests.support.waiting import wait_for
 
@@ -42,6 +45,28 @@ def test_every_variable_that_the_spawner_sets_is_read_in_the_container():
 @pytest.mark.parametrize("path", [urls.DESKTOP, urls.MCP, urls.STATUS])
 def test_every_url_of_the_hub_is_a_route_in_the_container(path):
     assert path.rstrip("/") in source("singleuser_image/p2m_singleuser")
+
+
+def test_the_list_of_tools_leaves_out_what_blender_would_refuse():
+    """Tools that ask Blender for a command need the mode that the command's kind needs."""
+    handlers = source("addon/p2m_blender/handlers")
+    kinds = {
+        name: options[1] if (options := re.search(r'kind="(\w+)"', rest)) else "read"
+        for name, rest in re.findall(r'^@command\("(\w+)"(.*)\)$', handlers, re.M)
+    }
+    compared = {}
+    for topic in TOPICS:
+        functions = re.split(r"^@tools\.tool", inspect.getsource(topic), flags=re.M)[1:]
+        for function in functions:
+            name = re.search(r"^async def (\w+)", function, re.M)[1]
+            asked = {kinds[command] for command in re.findall(r'\bask\(\s*ctx,\s*"(\w+)"', function)}
+            if asked:
+                compared[name] = {NEEDS[kind] for kind in asked}
+            if "need_leave_to_change" in function:
+                compared[name] = {"no-code"}
+    assert len(compared) > 30
+    needs = {name: {mode} for topic in TOPICS for name, mode in topic.tools.needs.items()}
+    assert compared == {name: needs[name] for name in compared}
 
 
 @pytest.mark.parametrize("name", ["blender.sock", "mcp.sock", "vnc.sock", "blender-exits.json"])

@@ -22,6 +22,7 @@ from mcp_types import INVALID_PARAMS, CallToolResult, ImageContent, TextContent
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES
 from p2m_singleuser.mcp_server import blender as blender_module
 from p2m_singleuser.mcp_server.__main__ import listen
+from p2m_singleuser.mcp_server.app import TOPICS
 from tests.unit.singleuser_fakes import NUM_TOOLS, CommandFailed, FakeBlender, serving_mcp
 
 SCENE = {
@@ -164,12 +165,49 @@ async def test_every_tool_says_what_it_is(connect: Connect) -> None:
     assert changes is not None
     assert (reads.read_only_hint, reads.destructive_hint, reads.idempotent_hint) == (True, False, True)
     assert (changes.read_only_hint, changes.destructive_hint, changes.idempotent_hint) == (False, True, False)
-    pictures = {"get_viewport_screenshot", "get_file"}
-    for name in set(tools) - pictures:
+    contents = {"get_viewport_screenshot", "get_file", "get_model"}
+    for name in set(tools) - contents:
         schema = tools[name].output_schema
         assert schema is not None, name
         models = [schema, *schema.get("$defs", {}).values()]
         assert all("description" in field for model in models for field in model["properties"].values()), name
+
+
+@pytest.mark.parametrize(
+    ("header", "container", "needs"),
+    [
+        (None, None, {"full", "no-code", "read-only"}),
+        ("no-code", None, {"no-code", "read-only"}),
+        ("read-only", None, {"read-only"}),
+        (None, "no-code", {"no-code", "read-only"}),
+        ("no-code", "read-only", {"read-only"}),
+        ("wide", None, {"read-only"}),
+    ],
+)
+@pytest.mark.parametrize("generation", ["legacy", "auto"])
+async def test_a_list_has_the_tools_that_may_be_called(
+    mcp_sock: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    generation: Any,
+    header: str | None,
+    container: str | None,
+    needs: set[str],
+) -> None:
+    if container:
+        monkeypatch.setenv("P2M_MCP_MODE", container)
+    headers = {"X-P2M-Mode": header} if header else {}
+    async with httpx2.AsyncClient(transport=over(mcp_sock), headers=headers, timeout=30) as http:
+        streams = streamable_http_client("http://localhost/mcp", http_client=http)
+        async with Client(streams, mode=generation) as client:
+            listed = await client.list_tools()
+        counted = (await http.get("http://localhost/status")).json()["num_tools"]
+    expected = {name for topic in TOPICS for name, mode in topic.tools.needs.items() if mode in needs}
+    assert {tool.name for tool in listed.tools} == expected
+    assert ("execute_blender_code" in expected) == ("full" in needs)
+    if header is None:
+        assert counted == len(expected)
+    if generation == "auto":
+        assert (listed.cache_scope, listed.ttl_ms) == ("private", 0), "no list is kept for somebody else"
 
 
 async def test_an_unknown_prompt_is_named(connect: Connect) -> None:
@@ -191,7 +229,7 @@ async def test_a_screenshot_is_an_image(blender: FakeBlender, connect: Connect) 
         (content,) = (await client.call_tool("get_viewport_screenshot", {"max_size": 400})).content
     assert isinstance(content, ImageContent)
     assert (content.mime_type, content.data) == ("image/png", PNG)
-    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None}
+    assert blender.requests[-1]["params"] == {"max_size": 400, "view": "user", "shading": None, "turn": None}
 
 
 async def test_a_failed_command_tells_what_to_do_next(blender: FakeBlender, connect: Connect) -> None:

@@ -156,11 +156,11 @@ def test_the_example_for_operators_is_a_list_that_can_be_used():
 
 
 def test_the_manual_explains_each_key_and_its_file_can_be_used():
-    manual = (ROOT / "docs/profiles.md").read_text()
+    manual = (ROOT / "docs/howto/profiles.md").read_text()
     for key in Profile.model_fields:
         assert f"| `{key}` |" in manual
     text = manual.split("```yaml\n", 1)[1].split("```", 1)[0]
-    assert Profiles.from_yaml(text, "docs/profiles.md").profiles
+    assert Profiles.from_yaml(text, "docs/howto/profiles.md").profiles
 
 
 def test_a_file_is_read_again_after_an_edit_and_stays_as_it_was_after_a_bad_one(tmp_path, caplog):

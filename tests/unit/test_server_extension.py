@@ -131,7 +131,7 @@ def _answers(url: str) -> bool:
 @pytest.fixture(scope="module")
 def hub_api() -> Iterator[str]:
     server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), _HubApi)
-    threading.Thread(target=server.serve_forever, daemon=True).start()
+    threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05}, daemon=True).start()
     yield f"http://127.0.0.1:{server.server_port}/hub/api"
     server.shutdown()
     server.server_close()

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+import base64
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -19,6 +20,10 @@ from ..registry import CommandError, command
 
 SCALES = (1e-6, 1e6)
 """Smallest and largest `scale`."""
+
+
+LARGEST_MODEL_BYTES = 32 * 1024 * 1024
+"""Largest model that `get_model` returns: with base64 it still fits a message."""
 
 
 @dataclass(frozen=True)
@@ -186,22 +191,65 @@ def export_file(
     operator = _operator(form, (form.exporter,))
     chosen = _chosen(objects, selected_only)
     options = {**form.options, **_checked_options(form, apply_modifiers, scale)}
-    with (
-        tempfile.TemporaryDirectory(prefix=".p2m-export-", dir=target.parent) as directory,
-        _selected(chosen),
-    ):
-        try:
-            done = operator(filepath=str(Path(directory) / target.name), check_existing=False, **options)
-        except RuntimeError as error:
-            raise CommandError(f"{path!r} cannot be written as {form.name}: {_reason(error)}.") from error
-        if "FINISHED" not in done or not (Path(directory) / target.name).is_file():
-            raise CommandError(f"Blender wrote no {form.name} file; look into its log for the reason.")
+    with tempfile.TemporaryDirectory(prefix=".p2m-export-", dir=target.parent) as directory:
+        _write(form, operator, chosen, Path(directory) / target.name, options)
         written = _move(Path(directory), target, overwrite)
     return {
         "format": form.name,
         "files": [{"file": shown(file), "size": file.stat().st_size} for file in written],
         "objects": [item.name for item in chosen],
     }
+
+
+@command("get_model")
+def get_model(objects: list[str] | None = None, max_bytes: int = LARGEST_MODEL_BYTES) -> dict[str, Any]:
+    """Return objects as a glTF binary (GLB), as their modifiers show them; no file is left behind.
+
+    Args:
+        objects: Names of the objects; all visible ones when left out.
+        max_bytes: Most bytes of GLB to return, at most `LARGEST_MODEL_BYTES`.
+
+    Returns:
+        ``model_base64``, ``mime_type``, ``size`` (bytes of GLB), ``objects`` (names).
+
+    Raises:
+        CommandError: An object does not exist or is hidden, nothing is left to write, the model is larger than
+            `max_bytes`, or this Blender cannot write glTF.
+    """
+    operator = _operator(_GLB, (_GLB.exporter,))
+    chosen = _chosen(objects, selected_only=False)
+    options = {**_GLB.options, **_checked_options(_GLB, True, 1.0)}
+    with tempfile.TemporaryDirectory(prefix="p2m-model-") as directory:
+        target = Path(directory) / "model.glb"
+        _write(_GLB, operator, chosen, target, options)
+        size, most = target.stat().st_size, min(max_bytes, LARGEST_MODEL_BYTES)
+        if size > most:
+            raise CommandError(
+                f"The model is {size / 1e6:.1f} MB and at most {most / 1e6:.1f} MB are returned; name fewer objects, "
+                "or make meshes and textures smaller."
+            )
+        data = target.read_bytes()
+    return {
+        "model_base64": base64.b64encode(data).decode("ascii"),
+        "mime_type": "model/gltf-binary",
+        "size": size,
+        "objects": [item.name for item in chosen],
+    }
+
+
+def _write(form: Format, operator: Any, chosen: list[Any], target: Path, options: dict[str, Any]) -> None:
+    """Write objects to a file.
+
+    Raises:
+        CommandError: Blender cannot.
+    """
+    try:
+        with _selected(chosen):
+            done = operator(filepath=str(target), check_existing=False, **options)
+    except RuntimeError as error:
+        raise CommandError(f"{target.name!r} cannot be written as {form.name}: {_reason(error)}.") from error
+    if "FINISHED" not in done or not target.is_file():
+        raise CommandError(f"Blender wrote no {form.name} file; look into its log for the reason.")
 
 
 def _check_scale(scale: float) -> None:

@@ -29,6 +29,7 @@ def get_viewport_screenshot(
     format: str = "png",
     view: ViewName = "user",
     shading: Shading | None = None,
+    turn: float | None = None,
 ) -> dict[str, Any]:
     """Take a picture of the largest 3D viewport, or of the scene from another side; the person's view stays.
 
@@ -38,6 +39,7 @@ def get_viewport_screenshot(
         format: "png" or "jpg".
         view: "user" as the person sees it; "camera" through the scene's; the others contain all visible objects.
         shading: Null as the person sees it.
+        turn: Radians by which the viewer goes round the scene; see `picture_of`.
 
     Returns:
         ``success`` (true), ``width``, ``height`` (pixels), ``view`` (which was drawn) and either ``filepath`` or
@@ -50,7 +52,7 @@ def get_viewport_screenshot(
     if mime_type is None:
         raise CommandError(f"get_viewport_screenshot: format must be one of {', '.join(FORMATS)}, got {format!r}")
     _check_size("get_viewport_screenshot", max_size)
-    drawn_view, drawn = picture_of(view, max_size, shading)
+    drawn_view, drawn = picture_of(view, max_size, shading, turn)
     picture = png(drawn)
     if mime_type == "image/jpeg":
         picture = _jpeg(picture)

@@ -20,7 +20,7 @@ from p2m_spawner.gateway.mcp_relay.sessions import Sessions
 from p2m_spawner.gateway.parts import Gateway
 from p2m_spawner.gateway.refusals import Refusal, hub_away, hub_refused, store_away
 from p2m_spawner.gateway.store_calls import StoreAway
-from p2m_spawner.gateway.tokens import Audience
+from p2m_spawner.gateway.tokens import MODE_HEADER, Audience
 from p2m_spawner.hub_client import HubAway, HubRefused
 
 log = logging.getLogger(__name__)
@@ -55,7 +55,8 @@ class McpRelay:
         with metrics.mcp_streams.track_inprogress():
             try:
                 exchange = await self._accept(request, answer)
-                await _until_gone(exchange.run(), receive)
+                if not await self._until_gone(exchange.run(), receive):
+                    await _interrupt(request, answer)
             except ClientDisconnect:
                 log.debug("A client left before its request was complete")
             except (Refusal, HubAway, HubRefused, StoreAway) as error:
@@ -63,6 +64,24 @@ class McpRelay:
                 if refusal.status == 401:
                     metrics.refused_tokens.labels(refusal.code).inc()
                 await answer.fail(refusal)
+
+    async def _until_gone(self, work: Coroutine[Any, Any, None], receive: Receive) -> bool:
+        """Do something for a client, until it has gone. Its request's body has been read.
+
+        Returns:
+            False: it was interrupted because the gateway stops.
+        """
+        working = asyncio.ensure_future(work)
+        others = {asyncio.ensure_future(receive()), asyncio.ensure_future(self._gateway.stopping.wait())}
+        try:
+            await asyncio.wait({working, *others}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (working, *others):
+                task.cancel()
+            await asyncio.wait({working, *others})
+        if not working.cancelled():
+            working.result()
+        return not (working.cancelled() and self._gateway.stopping.is_set())
 
     async def _accept(self, request: Request, answer: Answer) -> Exchange:
         """Check a request and read its body.
@@ -79,7 +98,7 @@ class McpRelay:
             challenge=self._gateway.addresses.mcp_challenge(request),
         )
         need_blender(caller)
-        mode = headers.narrowed(caller.mode, request.headers.getlist(headers.MODE))
+        mode = headers.narrowed(caller.mode, request.headers.getlist(MODE_HEADER))
         body = await request.body()
         if request.method == "POST":
             read = messages.read_requests
@@ -91,17 +110,16 @@ class McpRelay:
         return Exchange(self._gateway, self._sessions, caller, mode, request, body, answer)
 
 
-async def _until_gone(work: Coroutine[Any, Any, None], receive: Receive) -> None:
-    """Do something for a client; stop when it has gone. Its request's body has been read."""
-    working, leaving = asyncio.ensure_future(work), asyncio.ensure_future(receive())
-    try:
-        await asyncio.wait({working, leaving}, return_when=asyncio.FIRST_COMPLETED)
-    finally:
-        working.cancel()
-        leaving.cancel()
-        await asyncio.wait({working, leaving})
-    if not working.cancelled():
-        working.result()
+async def _interrupt(request: Request, answer: Answer) -> None:
+    """End an answer because the gateway stops."""
+    if answer.started and headers.SESSION in request.headers:
+        await answer.end()  # its call goes on, and the client resumes the stream
+        return
+    message = (
+        "The hub is being restarted, and this was interrupted. Try again in a minute, and look at the scene before you "
+        "repeat a change."
+    )
+    await answer.fail(Refusal(503, "stopping", message, {"Retry-After": "60"}))
 
 
 def _refusal(error: Refusal | HubAway | HubRefused | StoreAway) -> Refusal:

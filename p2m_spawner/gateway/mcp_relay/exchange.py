@@ -313,9 +313,6 @@ class Exchange:
             return
         if not begun_here:
             await self._answer.begin(reply.status_code, self._headers(reply))
-        if events and self._request.method == "GET":
-            # The hub's proxy sends headers with the first byte after them: an idle stream would open after 15 s only.
-            await self._answer.write(messages.comment("open"))
         try:
             if begun_here and not events:
                 await self._as_event(reply)

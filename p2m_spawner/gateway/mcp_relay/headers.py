@@ -7,10 +7,7 @@ stay inside, so that nothing of the gateway's own token gets out.
 from collections.abc import Iterable
 
 from p2m_spawner.gateway.refusals import Refusal
-from p2m_spawner.gateway.tokens import Mode
-
-MODE = "x-p2m-mode"
-"""Narrows what one request may do (docs/protocol.md, "Modes and pause")."""
+from p2m_spawner.gateway.tokens import MODE_HEADER, Mode
 
 SESSION = "mcp-session-id"
 """The session of a client of a protocol before 2026-07-28."""
@@ -35,7 +32,7 @@ def inward(headers: Iterable[tuple[str, str]], mode: Mode, session: str | None) 
     passed = [(name, value) for name, value in passed if name != SESSION]
     if session is not None:
         passed.append((SESSION, session))
-    return [*passed, (MODE, mode.value), ("accept-encoding", "identity")]
+    return [*passed, (MODE_HEADER, mode.value), ("accept-encoding", "identity")]
 
 
 def outward(headers: Iterable[tuple[str, str]]) -> list[tuple[str, str]]:

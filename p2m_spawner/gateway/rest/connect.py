@@ -23,7 +23,7 @@ async def connect(asked: Asked) -> Result:
     begun = time.monotonic()
     try:
         async with asyncio.timeout(CONNECT_DEADLINE):
-            reached = await reach(gateway, name, waiting)
+            reached = await reach(gateway, name, waiting, caller.mode)
     except (StartFailed, TimeoutError) as error:
         reason = str(error) or f"Not ready after {CONNECT_DEADLINE:.0f} seconds. {waiting.reason}"
         gateway.metrics.connects.labels("failed").inc()

@@ -101,7 +101,7 @@ class Mcp(BaseModel):
     """State of a user's MCP server."""
 
     state: Literal["ready", "down"]
-    num_tools: int
+    num_tools: int = Field(description="Tools that whoever asks may call.")
 
 
 class Session(BaseModel):

@@ -1,14 +1,18 @@
 """Servers: one's own, everybody's, and those that nobody uses."""
 
 import asyncio
+import contextlib
 import logging
 from datetime import UTC, datetime, timedelta
 from typing import Any
 
+from p2m_spawner import urls
+from p2m_spawner.gateway.mcp_probe import NoTools, count_tools
 from p2m_spawner.gateway.reach import existing_user
 from p2m_spawner.gateway.rest.calls import Asked, Result
 from p2m_spawner.gateway.rest.models import AdminSession, Blender, CleanedUp, Job, Mcp, Session, Sessions
 from p2m_spawner.gateway.servers import Status, state_of
+from p2m_spawner.gateway.tokens import Mode
 from p2m_spawner.hub_client import HubUser
 
 log = logging.getLogger(__name__)
@@ -19,8 +23,13 @@ ASKED_AT_ONCE = 20
 
 async def session(asked: Asked) -> Result:
     """Tell how the caller's server is; does not start it."""
+    servers, mode = asked.gateway.servers, asked.caller.mode
     user = await existing_user(asked.gateway, asked.caller.name)
-    return 200, Session.model_validate(await _session(asked, user, await asked.gateway.servers.status(user)))
+    fields = await _session(asked, user, await servers.status(user))
+    if fields["mcp"].state == "ready" and mode is not Mode.FULL and (url := await servers.url(user, urls.MCP)):
+        with contextlib.suppress(NoTools):  # then as many as the server has for anybody
+            fields["mcp"].num_tools = await count_tools(servers.http, url, mode)
+    return 200, Session.model_validate(fields)
 
 
 async def _session(asked: Asked, user: HubUser, status: Status | None) -> dict[str, Any]:

@@ -17,6 +17,8 @@ from starlette.responses import JSONResponse
 
 from p2m_singleuser.link import BlenderLink
 from p2m_singleuser.mcp_server import MAX_REQUEST_BYTES, prompts, resources
+from p2m_singleuser.mcp_server.listing import Listing
+from p2m_singleuser.mcp_server.resumption import make_resumable
 from p2m_singleuser.mcp_server.tools import (
     api,
     camera,
@@ -35,6 +37,9 @@ from p2m_singleuser.mcp_server.tools import (
 )
 
 TOPICS = (scene, objects, modifiers, materials, world, code, look, render, files, history, check, api, state, camera)
+
+LISTING = Listing({name: mode for topic in TOPICS for name, mode in topic.tools.needs.items()})
+"""Which tools a client sees."""
 
 ALLOWED_HOSTS = ["localhost", "localhost:*", "127.0.0.1", "127.0.0.1:*"]
 """Host headers this server answers to: what the relay and the jupyter-server-proxy entry send over the socket."""
@@ -85,6 +90,7 @@ def build_server(link: BlenderLink) -> MCPServer[BlenderLink]:
         version=_own_version(),
         lifespan=lifespan,
         log_level="WARNING",
+        middleware=[LISTING],
     )
     for topic in TOPICS:
         topic.tools.register(server)
@@ -99,12 +105,14 @@ def build_app(link: BlenderLink) -> Starlette:
 
     @server.custom_route("/status", methods=["GET"])
     async def status(_: Request) -> JSONResponse:
-        return JSONResponse({"num_tools": len(await server.list_tools())})
+        return JSONResponse({"num_tools": len(LISTING.names())})
 
-    return server.streamable_http_app(
+    app = server.streamable_http_app(
         max_request_body_size=MAX_REQUEST_BYTES,
         transport_security=TransportSecuritySettings(allowed_hosts=ALLOWED_HOSTS),
     )
+    make_resumable(server.session_manager)
+    return app
 
 
 def _own_version() -> str:

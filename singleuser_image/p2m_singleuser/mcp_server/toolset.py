@@ -40,19 +40,25 @@ class Toolset:
 
     def __init__(self) -> None:
         self._entries: list[tuple[Callable[..., Awaitable[Any]], dict[str, Any]]] = []
+        self.needs: dict[str, str] = {}
+        """For each tool the narrowest mode in which it may be called (`modes.MODES`)."""
 
     def __len__(self) -> int:
         return len(self._entries)
 
-    def tool(self, *, title: str, annotations: ToolAnnotations) -> Callable[[F], F]:
+    def tool(self, *, title: str, annotations: ToolAnnotations, needs: str | None = None) -> Callable[[F], F]:
         """Return a decorator that adds a coroutine function to the topic.
 
         Args:
             title: Name for people.
             annotations: What the tool promises, for instance `READS`.
+            needs: Narrowest mode in which it may be called; when left out, ``read-only`` for a tool that only looks,
+                ``no-code`` for others. Blender's table of commands, or the tool itself, refuses by the same rule.
         """
+        mode = needs or ("read-only" if annotations.read_only_hint else "no-code")
 
         def add(function: F) -> F:
+            self.needs[function.__name__] = mode
             self._entries.append((function, {"title": title, "annotations": annotations}))
             return function
 

@@ -55,6 +55,7 @@ joinRestart({
   },
 });
 joinOnScreenKeyboard({ button: $("keyboard"), keys: $("keys"), current });
+$("lab").hidden = window.parent !== window; // in a tab of JupyterLab
 
 // The overlay
 
@@ -71,6 +72,7 @@ function draw() {
   link.hidden = !target;
   if (target) {
     link.href = target;
+    link.target = words.link === "home" ? "_top" : "_self"; // the hub's pages are no part of JupyterLab
     setText(link, words.link === "home" ? "Open the hub's home page" : "Sign in");
   }
 }

@@ -25,7 +25,12 @@ export class Screen extends RFB {
   }
 
   // noVNC asks for the size of its element; a phone's is enlarged in the same proportion.
+  // While the page is hidden, as in a tab of JupyterLab that is not in front, its element has no size.
   _requestRemoteResize() {
+    const { w, h } = super._screenSize();
+    if (!w || !h) {
+      return;
+    }
     this._enlarging = true;
     try {
       super._requestRemoteResize();
@@ -36,7 +41,7 @@ export class Screen extends RFB {
 
   _screenSize() {
     const size = super._screenSize();
-    if (!this._enlarging || !size.w || !size.h) {
+    if (!this._enlarging) {
       return size;
     }
     const factor = Math.max(1, SMALLEST_SIDE / Math.min(size.w, size.h));

@@ -23,7 +23,7 @@ class CodeResult(BaseModel):
     stderr: str = Field(default="", description="What the code printed to stderr, warnings for instance.")
 
 
-@tools.tool(title="Run Python in Blender", annotations=CHANGES_ANYTHING)
+@tools.tool(title="Run Python in Blender", annotations=CHANGES_ANYTHING, needs="full")
 async def execute_blender_code(
     ctx: BlenderContext,
     code: Annotated[str, Field(description="Python source. `bpy` is there; print() what you want to see.")],

@@ -12,12 +12,19 @@ from pydantic import BaseModel, Field
 
 from p2m_singleuser.home_files import HomeFileError, HomeFiles, mime_type_of, uri_of
 from p2m_singleuser.mcp_server.blender import BlenderContext, ask
+from p2m_singleuser.mcp_server.models import KNOWS_NAMES
 from p2m_singleuser.mcp_server.toolset import EDITS, READS, REPLACES, Toolset
 
 tools = Toolset()
 
 SHOWN_PICTURES = frozenset({"image/png", "image/jpeg", "image/webp", "image/gif"})
 """Kinds of pictures that clients show as such."""
+
+LARGEST_MODEL_BYTES = 32 * 1024 * 1024
+"""Largest model that is returned, in bytes; Blender's extension keeps to the same."""
+
+MODEL_URI = "blender://model.glb"
+"""What a model is called that has no file."""
 
 LONG_WORK_S = 170.0
 """Seconds that reading or writing a large file may take."""
@@ -252,3 +259,30 @@ async def get_file(path: HomePath) -> ImageContent | EmbeddedResource:
         return ImageContent(type="image", data=content, mime_type=mime_type)
     resource = BlobResourceContents(uri=uri_of(files.relative(found)), blob=content, mime_type=mime_type)
     return EmbeddedResource(type="resource", resource=resource)
+
+
+@tools.tool(title="Fetch the model", annotations=READS)
+async def get_model(
+    ctx: BlenderContext,
+    objects: Annotated[
+        list[str] | None, Field(description="Names of the objects; null takes all visible ones.", min_length=1)
+    ] = None,
+    max_bytes: Annotated[
+        int, Field(description="Most bytes to return; a larger model is an error.", ge=1, le=LARGEST_MODEL_BYTES)
+    ] = LARGEST_MODEL_BYTES,
+) -> EmbeddedResource:
+    """Return objects as one glTF binary (GLB) to show in 3D, with materials and modifiers. No file is left behind.
+
+    export_file writes other formats, and files that stay.
+    """
+    answer = await ask(
+        ctx,
+        "get_model",
+        deadline_s=LONG_WORK_S,
+        announce="Blender writes the model",
+        hint=KNOWS_NAMES,
+        objects=objects,
+        max_bytes=max_bytes,
+    )
+    blob = BlobResourceContents(uri=MODEL_URI, blob=answer["model_base64"], mime_type=answer["mime_type"])
+    return EmbeddedResource(type="resource", resource=blob)

@@ -68,7 +68,7 @@ async def redo(ctx: BlenderContext, steps: Steps = 1) -> StepsTaken:
     return StepsTaken.model_validate(await ask(ctx, "redo", steps=steps))
 
 
-@tools.tool(title="Create a checkpoint", annotations=EDITS)
+@tools.tool(title="Create a checkpoint", annotations=EDITS, needs="read-only")
 async def create_checkpoint(
     ctx: BlenderContext,
     label: Annotated[

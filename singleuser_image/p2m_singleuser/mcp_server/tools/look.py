@@ -60,6 +60,13 @@ async def get_viewport_screenshot(
         ),
     ] = "user",
     shading: ShadingField = None,
+    turn: Annotated[
+        float | None,
+        Field(
+            description="Radians by which the viewer goes round the scene from that side, counter-clockwise seen from "
+            "above; pictures that differ in it alone have one scale, as a turntable needs. Not for user and camera."
+        ),
+    ] = None,
 ) -> ImageContent:
     """Return a picture of the scene: the 3D viewport as the person sees it now, or another view.
 
@@ -73,6 +80,7 @@ async def get_viewport_screenshot(
         max_size=max_size,
         view=view,
         shading=shading,
+        turn=turn,
     )
     return ImageContent(type="image", data=answer["image_base64"], mime_type=answer.get("mime_type", "image/png"))
 
