@@ -119,6 +119,8 @@ def engine_edge() -> Iterator[EngineEdge]:
                 self.answer(404, {"message": "No such image"})
             elif path.endswith("/version"):
                 self.answer(200, {"ApiVersion": "1.41"})
+            elif path.endswith("/info"):
+                self.answer(200, {"NCPU": 2})
             elif path.endswith("/json"):
                 self.answer(200, RUNNING)
             else:

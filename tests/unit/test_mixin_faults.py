@@ -12,6 +12,7 @@ from p2m_spawner import mixin
 from p2m_spawner.endings import ENDINGS, Ending
 from p2m_spawner.errors import EngineSilent, NotReadyInTime
 from p2m_spawner.mixin import BlenderSpawnerMixin
+from p2m_spawner.start_queue import StartQueue
 
 STATUS = {"ready": True, "blender": {"version": "4.3.2"}, "mcp": {"num_tools": 40}}
 
@@ -22,6 +23,7 @@ class Engine(Spawner):
     running = False
     silent = False
     left = False
+    at_once = 100
 
     def _ask(self) -> None:
         if self.silent:
@@ -29,6 +31,7 @@ class Engine(Spawner):
 
     async def start(self) -> tuple[str, int]:
         self._ask()
+        await self.take_turn(self.at_once)
         self.running = self.left = True
         return "127.0.0.1", 8888
 
@@ -132,6 +135,32 @@ async def test_a_failed_start_is_kept_with_its_sentence(spawner: BlenderEngineSp
     assert (spawner.ending.reason, spawner.ending.sentence) == ("start_failed", "Blender was not ready.")
     assert await spawner.poll() == 137
     assert spawner.ending.reason == "start_failed"
+
+
+async def test_a_start_waits_for_its_turn_says_so_and_hands_it_on_when_it_fails(
+    spawner: BlenderEngineSpawner, monkeypatch: pytest.MonkeyPatch
+):
+    queue = StartQueue()
+    monkeypatch.setattr(BlenderEngineSpawner, "_start_queue", queue)
+    spawner.at_once = 1
+    before = await queue.turn(1, [].append)
+    start = asyncio.create_task(spawner.start())
+    stage = await anext(spawner.progress())
+    assert (stage["stage"], stage["message"]) == (
+        "queue",
+        "Many Blenders are being started. 1 other starts before yours …",
+    )
+    assert not spawner.running
+
+    async def too_slow(*_: Any) -> None:
+        raise NotReadyInTime("Blender was not ready.", reason="blender_timeout")
+
+    monkeypatch.setattr(mixin, "wait_until_ready", too_slow)
+    before.end()
+    with pytest.raises(SpawnException):
+        await start
+    async with asyncio.timeout(5):
+        await queue.turn(1, [].append)
 
 
 async def test_a_start_that_no_engine_answers_is_not_taken_for_a_running_server(spawner: BlenderEngineSpawner):
