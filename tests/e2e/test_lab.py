@@ -121,7 +121,7 @@ async def test_an_example_runs_and_its_sliders_change_the_model(student: Person,
 
     await wait_for_async(changed, 30, "another picture after the slider moved")
     assert {"Straight", "Twisted", "Screw", "Star"} <= await objects(student)
-    await notebook.get_by_text("A family of vases").scroll_into_view_if_needed()
+    await notebook.get_by_role("heading", name="A family of vases").scroll_into_view_if_needed()
     await page.screenshot(path=pictures / "example.png")
 
 
