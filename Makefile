@@ -26,8 +26,8 @@ test:  ## Install what the tests need, check the code, run all tests
 	@deploy/environment test
 	@singleuser_image/build
 	@deploy/lint
-	@echo "==> tests: $(TESTS), three files at a time"
-	@pytest --durations=15 -m "not alone" -n 3 --no-loadscope-reorder $(TESTS)
+	@echo "==> tests: $(TESTS), two files at a time"
+	@pytest --durations=15 -m "not alone" -n 2 --no-loadscope-reorder $(TESTS)
 	@echo "==> tests: those that need the machine for themselves"
 	@pytest --durations=5 -m alone $(TESTS)
 

@@ -50,7 +50,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
         "desktop",
         help="""
         How Blender runs: ``desktop`` (default) with its window, ``headless`` without one, for agents and notebooks
-        only. Headless takes 0.26 GB of memory where a desktop takes 0.86. A profile may say otherwise.
+        only. Headless takes 0.26 GB of memory where a desktop takes 0.55. A profile may say otherwise.
 
         Example: ``c.BlenderSpawnerMixin.blender_mode = "headless"``.
         """,

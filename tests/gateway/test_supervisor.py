@@ -81,6 +81,8 @@ def test_connections_wait_for_the_next_process(supervised: Callable[..., Supervi
     running = supervised(host=host)
     before = running.wait()
     os.kill(before, signal.SIGKILL)
+    # What it had accepted in its last moment ends with it.
+    wait_for(lambda: not Path(f"/proc/{before}").exists(), 10, "the end of the process", interval=0.01)
     after = running.ask()  # neither refused nor reset
     assert after != before
     assert "has ended (SIGKILL); another one starts" in running.log.read_text()

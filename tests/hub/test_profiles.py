@@ -89,6 +89,11 @@ async def stop(hub: MockHub, name: str) -> None:
     answer = await api_request(hub, "users", name, "server", method="delete", headers=auth_header(hub.db, name))
     assert answer.status_code in (204, 202), answer.text
 
+    async def is_gone() -> bool:  # a slow stop goes on after its answer, 202
+        return not (await api_request(hub, "users", name, headers=auth_header(hub.db, name))).json()["servers"]
+
+    await wait_for_async(is_gone, 60, "the end of the server")
+
 
 async def test_a_start_gets_what_its_profile_says_and_the_next_one_remembers(profiles_hub: ProfilesHub):
     agents = {"ada": "full", "vincent": "read-only"}

@@ -106,7 +106,12 @@ class UserContainer:
 
     def exits(self) -> dict[str, Any]:
         """Return what is known of Blender's exits."""
-        code, text = self.run("cat", "/run/p2m/blender-exits.json")
+
+        def read() -> tuple[int, str] | None:
+            code, text = self.run("cat", "/run/p2m/blender-exits.json")
+            return (code, text) if code or text else None  # Docker 20.10 sometimes loses an output under load
+
+        code, text = wait_until("what is known of Blender's exits", read)
         return dict(json.loads(text)) if code == 0 else {"restarts": 0, "failed": False, "reason": None}
 
     def ended(self) -> bool:

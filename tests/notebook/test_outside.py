@@ -18,7 +18,7 @@ async def test_blender_is_driven_by_url_and_token(server: Standalone) -> None:
         assert "Cube" in [item.name for item in (await blender.list_objects()).objects]
         picture = await blender.get_viewport_screenshot(max_size=200, view="iso")
         assert isinstance(picture, Picture)
-        assert colours(open_png(picture.data)) > 20
+        assert colours(open_png(picture.data)) > 5, "a cube shows three faces, an empty window one colour"
     assert blender.closed
 
 

@@ -57,7 +57,8 @@ async def test_a_view_shows_the_model_and_turns(page: Page, server: Standalone, 
     await log_in(page, server)
     await page.goto(f"{server.url}lab/tree/view.ipynb")
     await page.locator(".jp-Notebook").wait_for(timeout=DRAWN_MS)
-    await page.locator(".jp-Notebook-ExecutionIndicator[data-status=idle]").wait_for(timeout=DRAWN_MS)
+    # JupyterLab runs nothing before.
+    await page.locator("#jp-main-statusbar").get_by_text("| Idle").wait_for(timeout=DRAWN_MS)
     await page.get_by_role("menuitem", name="Run", exact=True).click()
     await page.get_by_role("menuitem", name="Run All Cells", exact=True).click()
     await drawn(page)

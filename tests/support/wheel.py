@@ -6,7 +6,7 @@ import sys
 import sysconfig
 import venv
 from collections.abc import Iterator
-from importlib.metadata import Distribution, distribution
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
 from pathlib import Path
 
 from packaging.requirements import Requirement
@@ -45,7 +45,7 @@ def install(wheel: Path, extra: str, folder: Path) -> Path:
         for top in {file.parts[0] for file in required.files or () if file.parts[0] not in ("..", "__pycache__")}:
             (packages / top).symlink_to(str(required.locate_file(top)))
     python = folder / "bin/python"
-    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index"]
+    command = [sys.executable, "-m", "pip", "--python", str(python), "install", "--quiet", "--no-index", "--no-deps"]
     subprocess.run([*command, f"{wheel}[{extra}]"], check=True, timeout=120)
     return python
 
@@ -57,7 +57,10 @@ def _required(wanted: str) -> Iterator[Distribution]:
     waiting = [(Requirement(wanted), True)]
     while waiting:
         requirement, is_first = waiting.pop()
-        installed = distribution(requirement.name)
+        try:
+            installed = distribution(requirement.name)
+        except PackageNotFoundError:  # one that deploy/environment takes away because it costs each start seconds
+            continue
         if not is_first:
             found[installed.metadata["Name"]] = installed
         for extra in {"", *requirement.extras}:
