@@ -46,7 +46,8 @@ def markdown(table: Table) -> str:
     lines = [f"| {' | '.join(head)} |", "|---" * len(head) + "|"]
     for row, cells in table.rows.items():
         shown = [
-            "over limit" if cells.get(column) == [] else number(table.median(row, column)) for column in table.columns
+            "over limit" if column in cells and not cells[column].count else number(table.median(row, column))
+            for column in table.columns
         ]
         if table.ratio:
             below, above = (table.median(row, column) for column in table.ratio)
@@ -74,13 +75,13 @@ def _bars(axes: Axes, table: Table) -> None:
     """A group of bars for each row, the largest and the smallest sample as a whisker."""
     at, ticks, labels = 0.0, [], []
     drawn: set[str] = set()
-    longest = max(max(samples, default=0) for cells in table.rows.values() for samples in cells.values())
+    longest = max(max(cell.samples, default=0) for cells in table.rows.values() for cell in cells.values())
     for row, cells in table.rows.items():
         first = at
         for place, column in enumerate(table.columns):
             if column not in cells:
                 continue
-            samples, middle = cells[column], table.median(row, column) or 0
+            samples, middle = cells[column].samples, cells[column].median or 0
             spread = [[middle - min(samples)], [max(samples) - middle]] if len(samples) > 1 else None
             axes.barh(at, middle, 0.8, color=COLOURS[place], label=None if column in drawn else column,
                       xerr=spread, error_kw={"ecolor": "#333333", "capsize": 3, "lw": 1})  # fmt: skip
@@ -144,8 +145,11 @@ def figures(record: Record, folder: Path = FOLDER) -> str:
             name = f"{record.benchmark}-{place}.png"
             draw(table, folder / name)
             parts.append(f"![{table.title}]({folder.name}/{name})")
+    counts = [cell.count for table in record.tables for cells in table.rows.values() for cell in cells.values()]
+    least, most = min(filter(None, counts), default=0), max(counts)
+    samples = f"Samples of a median: {least:,}" + (f" to {most:,}" if most > least else "")
     facts = "; ".join(f"{name}: {fact}" for name, fact in record.machine.items())
-    parts.append(f"*{record.date[:10]}; {facts}.*")
+    parts.append(f"*{samples}; {record.date[:10]}; {facts}.*")
     return "\n\n".join(parts)
 
 

@@ -1,14 +1,15 @@
 """What a benchmark has measured: tables of samples, kept as JSON with the date and the machine.
 
-A benchmark measures, this module keeps, `bench.present` shows. Samples are kept and not their median, so that a record
-can be read again in another way.
+A benchmark measures, this module keeps, `bench.present` shows. Few samples are kept as they are; of many their
+quantiles, which is what tables and plots need: least, quartiles, median, most and the shape between them.
 """
 
 import json
 import os
 import platform
+import re
 import statistics
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Literal
@@ -19,7 +20,50 @@ from tests.support.image import IMAGE
 
 FOLDER = Path(__file__).resolve().parent.parent / "docs" / "performance"
 
+QUANTILES = 21
+"""Numbers kept of a cell that has more samples: every twentieth part from the least to the most."""
+
 Samples = list[float]
+
+
+@dataclass
+class Cell:
+    """What was measured for one row and column.
+
+    Attributes:
+        count: How many samples there were; none when the measurement gave nothing within its limit.
+        samples: The samples; in a record the `QUANTILES` of more than so many, from the least to the most.
+    """
+
+    count: int = 0
+    samples: Samples = field(default_factory=list)
+
+    def add(self, samples: Samples) -> None:
+        """Put more samples in.
+
+        Raises:
+            ValueError: Only quantiles are left of the present ones.
+        """
+        if self.count != len(self.samples):
+            raise ValueError(f"Of {self.count} samples only quantiles were kept, so none can be added.")
+        self.samples.extend(samples)
+        self.count += len(samples)
+
+    @property
+    def median(self) -> float | None:
+        """The median, None when there are no samples."""
+        return statistics.median(self.samples) if self.samples else None
+
+    def kept(self) -> "Cell":
+        """The same to four digits, and not more than `QUANTILES` numbers."""
+        samples = self.samples if len(self.samples) <= QUANTILES else quantiles(self.samples)
+        return Cell(self.count, [float(f"{sample:.4g}") for sample in samples])
+
+
+def quantiles(samples: Samples) -> Samples:
+    """The `QUANTILES` from the least sample to the most, the median in the middle."""
+    inner = statistics.quantiles(samples, n=QUANTILES - 1, method="inclusive")
+    return [min(samples), *inner, max(samples)]
 
 
 @dataclass
@@ -30,8 +74,7 @@ class Table:
         title: One line, without the unit.
         unit: Unit of every sample.
         columns: Names of what is compared, ours first.
-        rows: Samples by row, then by column; a column that is missing in a row was not measured, an empty list means
-            that the measurement gave nothing within its limit.
+        rows: Cells by row, then by column; a column that is missing in a row was not measured.
         ratio: Two columns; the table ends with the second's median by the first's.
         plot: How `bench.present` draws it: bars, steps of one process one after the other, lines over rows whose names
             begin with a number, or not at all.
@@ -40,18 +83,22 @@ class Table:
     title: str
     unit: str
     columns: list[str]
-    rows: dict[str, dict[str, Samples]] = field(default_factory=dict)
+    rows: dict[str, dict[str, Cell]] = field(default_factory=dict)
     ratio: tuple[str, str] | None = None
     plot: Literal["bars", "steps", "lines", ""] = "bars"
 
     def add(self, row: str, column: str, samples: Samples) -> None:
         """Put more samples into a cell."""
-        self.rows.setdefault(row, {}).setdefault(column, []).extend(samples)
+        self.rows.setdefault(row, {}).setdefault(column, Cell()).add(samples)
 
     def median(self, row: str, column: str) -> float | None:
         """The median of a cell, None when there are no samples."""
-        samples = self.rows[row].get(column)
-        return statistics.median(samples) if samples else None
+        return self.rows[row].get(column, Cell()).median
+
+    def kept(self) -> "Table":
+        """What goes into a record."""
+        rows = {row: {column: cell.kept() for column, cell in cells.items()} for row, cells in self.rows.items()}
+        return replace(self, rows=rows)
 
 
 @dataclass
@@ -74,24 +121,50 @@ class Record:
         """Write the record in the place of the last one."""
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.benchmark}.json"
-        path.write_text(json.dumps(asdict(self), indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
+        one_line_each = re.sub(r"\[[-+.e\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+        path.write_text(one_line_each + "\n", encoding="utf-8")
         return path
 
     @classmethod
     def load(cls, path: Path) -> "Record":
         """Read a record."""
         kept = json.loads(path.read_text(encoding="utf-8"))
-        tables = [Table(**{**table, "ratio": table["ratio"] and tuple(table["ratio"])}) for table in kept["tables"]]
+        tables = [
+            Table(
+                **{
+                    **table,
+                    "rows": {
+                        row: {column: Cell(**cell) for column, cell in cells.items()}
+                        for row, cells in table["rows"].items()
+                    },
+                    "ratio": table["ratio"] and tuple(table["ratio"]),
+                }
+            )
+            for table in kept["tables"]
+        ]
         return cls(kept["benchmark"], kept["date"], kept["machine"], tables)
+
+    def added_to(self, earlier: "Record") -> "Record":
+        """This record with the samples of an earlier one of the same benchmark before its own.
+
+        Raises:
+            ValueError: They are not of the same machine and image, or of the earlier one only quantiles were kept.
+        """
+        if changed := {name for name, fact in self.machine.items() if earlier.machine.get(name) != fact}:
+            raise ValueError(f"The record of {earlier.date} has another {', '.join(sorted(changed))}.")
+        together = {table.title: table for table in earlier.tables}
+        for table in self.tables:
+            for row, cells in table.rows.items():
+                for column, cell in cells.items():
+                    together[table.title].add(row, column, cell.samples)
+        return replace(self, tables=list(together.values()))
 
 
 def record(benchmark: str, tables: list[Table]) -> Record:
-    """A record of now and here; samples are kept to four digits."""
-    for table in tables:
-        for cells in table.rows.values():
-            for column, samples in cells.items():
-                cells[column] = [float(f"{sample:.4g}") for sample in samples]
-    return Record(benchmark, datetime.now(UTC).isoformat(timespec="seconds"), machine(), tables)
+    """A record of now and here."""
+    kept = [table.kept() for table in tables]
+    return Record(benchmark, datetime.now(UTC).isoformat(timespec="seconds"), machine(), kept)
 
 
 def machine() -> dict[str, str]:
