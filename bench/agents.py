@@ -13,9 +13,8 @@ import httpx2
 
 from bench.gateway_latency import ask
 from bench.record import Samples, Table
-from tests.support.blenders import RunningBlender, running_blender
-
-MODES = {"desktop": "desktop", "headless": "headless"}
+from bench.stage import Stage
+from tests.support.blenders import RunningBlender
 
 
 async def agent(blender: RunningBlender, until: float, times: Samples) -> None:
@@ -35,22 +34,24 @@ async def together(blender: RunningBlender, agents: int, seconds: float) -> Samp
     return times
 
 
-def measure(runs: int = 5, seconds: float = 3.0, counts: tuple[int, ...] = (1, 2, 4, 8)) -> list[Table]:
+def measure(stage: Stage, runs: int = 5, seconds: float = 3.0, counts: tuple[int, ...] = (1, 2, 4, 8)) -> list[Table]:
     """Let agents work together.
 
     Args:
+        stage: What it runs on.
         runs: Times each number of agents, in turns.
         seconds: How long each time.
         counts: Numbers of agents.
     """
-    rate = Table("Agents on one Blender: calls in all", "calls/s", list(MODES), plot="lines")
-    latency = Table("Agents on one Blender: one call", "ms", list(MODES), plot="")
-    for name, mode in MODES.items():
-        with running_blender(P2M_BLENDER_MODE=mode) as blender:
-            asyncio.run(together(blender, 1, seconds))  # warms up
-            for _ in range(runs):
-                for count in counts:
-                    times = asyncio.run(together(blender, count, seconds))
-                    rate.add(f"{count} agents", name, [len(times) / seconds])
-                    latency.add(f"{count} agents", name, times)
+    modes = {"desktop": stage.desktop, "headless": stage.headless}
+    rate = Table("Agents on one Blender: calls in all", "calls/s", list(modes), plot="lines")
+    latency = Table("Agents on one Blender: one call", "ms", list(modes), plot="")
+    for name, blender in modes.items():
+        asyncio.run(together(blender, 1, seconds))  # warms up
+        for _ in range(runs):
+            for count in counts:
+                times = asyncio.run(together(blender, count, seconds))
+                row = f"{count} agents" if count > 1 else "1 agent"
+                rate.add(row, name, [len(times) / seconds])
+                latency.add(row, name, times)
     return [rate, latency]

@@ -14,8 +14,8 @@ from typing import Any
 from playwright.sync_api import sync_playwright
 
 from bench.record import Table
-from bench.upstream import upstream
-from tests.support.blenders import RunningBlender, running_blender
+from bench.stage import Stage
+from tests.support.blenders import RunningBlender
 from tests.support.browser import CHROMIUM
 
 COLUMN = "per user"
@@ -42,10 +42,11 @@ def viewer(blender: RunningBlender) -> Iterator[None]:
         browser.close()
 
 
-def measure(runs: int = 5, seconds: float = 5.0, settle: float = 8.0) -> list[Table]:
+def measure(stage: Stage, runs: int = 5, seconds: float = 5.0, settle: float = 8.0) -> list[Table]:
     """Watch containers that idle.
 
     Args:
+        stage: What it runs on.
         runs: How many times each is watched, in turns; the one with a viewer afterwards.
         seconds: How long each time.
         settle: Seconds after the start before the first look.
@@ -62,18 +63,17 @@ def measure(runs: int = 5, seconds: float = 5.0, settle: float = 8.0) -> list[Ta
             memory.add(name, COLUMN, [megabytes])
             cpu.add(name, COLUMN, [100 * (cpu_seconds - before[name]) / (time.monotonic() - began)])
 
-    with contextlib.ExitStack() as stack:
-        desktop = stack.enter_context(running_blender())
-        idle = {
-            "p2m desktop": desktop.container,
-            "p2m headless": stack.enter_context(running_blender(P2M_BLENDER_MODE="headless")).container,
-            THEIRS: stack.enter_context(upstream()),
-        }
+    desktop = stage.desktop
+    idle = {
+        "p2m desktop": desktop.container,
+        "p2m headless": stage.headless.container,
+        THEIRS: stage.upstream,
+    }
+    time.sleep(settle)
+    for _ in range(runs):
+        watch(idle)
+    with viewer(desktop):
         time.sleep(settle)
         for _ in range(runs):
-            watch(idle)
-        with viewer(desktop):
-            time.sleep(settle)
-            for _ in range(runs):
-                watch({VIEWER: desktop.container})
+            watch({VIEWER: desktop.container})
     return [memory, cpu]

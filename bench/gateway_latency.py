@@ -9,7 +9,6 @@ Blender. Then clients of the older protocol each open the stream on which a serv
 
 import asyncio
 import re
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -18,7 +17,8 @@ from typing import Any
 import httpx2
 
 from bench.record import Table
-from tests.support.hub import Hub, Person
+from bench.stage import Stage
+from tests.support.hub import Person
 
 CALLS = 20
 """Calls a round, address and method."""
@@ -54,10 +54,10 @@ async def ask(http: httpx2.AsyncClient, url: str, method: str) -> float:
     return took
 
 
-async def latencies(http: httpx2.AsyncClient, urls: list[str], rounds: int) -> dict[str, list[list[float]]]:
+async def latencies(http: httpx2.AsyncClient, urls: list[str], runs: int) -> dict[str, list[list[float]]]:
     """Milliseconds by method, for each URL."""
     times: dict[str, list[list[float]]] = {method: [[] for _ in urls] for method in METHODS}
-    for number in range(rounds + 1):
+    for number in range(runs + 1):
         for method, of_urls in times.items():
             for url, taken in zip(urls, of_urls, strict=True):
                 measured = [await ask(http, url, method) for _ in range(CALLS)]
@@ -84,17 +84,17 @@ async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack)
     assert stream.is_success, stream.status_code
 
 
-async def compare(person: Person, hub: Hub, rounds: int, streams: int) -> list[Table]:
+async def compare(person: Person, runs: int, streams: int) -> list[Table]:
     """All measurements of somebody whose server runs."""
     latency = Table("One call at one's own URL and at the one MCP address", "ms", [OWN, ONE], ratio=(OWN, ONE))
     memory = Table(f"Gateway's memory, before and with {streams} idle streams", "MB", [BEFORE, DURING], plot="")
-    gateway = f"{hub.url}/services/p2m/mcp"
-    supervisor = int((hub.state_dir / "gateway.pid").read_text())
+    gateway = f"{person.hub.url}/services/p2m/mcp"
+    supervisor = int((person.hub.state_dir / "gateway.pid").read_text())
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {person.token}"}, timeout=120, limits=limits, trust_env=False
     ) as http:
-        for method, of_urls in (await latencies(http, [person.mcp_url, gateway], rounds)).items():
+        for method, of_urls in (await latencies(http, [person.mcp_url, gateway], runs)).items():
             for column, times in zip((OWN, ONE), of_urls, strict=True):
                 latency.add(method, column, times)
         memory.add("resident", BEFORE, [megabytes(supervisor)])
@@ -105,17 +105,12 @@ async def compare(person: Person, hub: Hub, rounds: int, streams: int) -> list[T
     return [latency, memory]
 
 
-def measure(rounds: int = 10, streams: int = STREAMS) -> list[Table]:
-    """Measure with a hub and a container of its own.
+def measure(stage: Stage, runs: int = 10, streams: int = STREAMS) -> list[Table]:
+    """Ask in turns, then open streams.
 
     Args:
-        rounds: Turns of each URL; one more before them warms up.
+        stage: What it runs on.
+        runs: Turns of each URL; one more before them warms up.
         streams: How many idle streams are opened.
     """
-    with tempfile.TemporaryDirectory() as folder:
-        hub = Hub(Path(folder) / "state", P2M_MCP_TIMEOUT="90").start()
-        try:
-            person = hub.person("bench").sign_up().log_in().start_server()
-            return asyncio.run(compare(person, hub, rounds, streams))
-        finally:
-            hub.down()
+    return asyncio.run(compare(stage.person, runs, streams))

@@ -6,30 +6,28 @@ The message is code that does nothing, in a long comment.
 """
 
 from bench.record import Table
+from bench.stage import Stage
 from bench.upstream import NAME as THEIRS
-from bench.upstream import ask, upstream
-from tests.support.blenders import running_blender
+from bench.upstream import ask
 
 RAW, UNIX = "p2m raw socket", "p2m unix socket"
 LIMIT_S = 60.0
-"""Seconds one message may take; upstream's largest takes longest, and is sent once."""
+"""Seconds one message may take."""
 
 
-def measure(runs: int = 5, megabytes: tuple[int, ...] = (1, 4, 16)) -> list[Table]:
+def measure(stage: Stage, runs: int = 5, megabytes: tuple[int, ...] = (1, 4, 16)) -> list[Table]:
     """Send messages of each size in turns.
 
     Args:
-        runs: Times each size; upstream gets its largest once.
+        stage: What it runs on.
+        runs: Times each size.
         megabytes: The sizes, in MiB.
     """
     table = Table("A large message, until its reply", "s", [RAW, UNIX, THEIRS], ratio=(RAW, THEIRS))
-    with running_blender() as ours, upstream() as other:
-        for size in megabytes:
-            for run in range(runs):
-                for name, container, wire in ((RAW, ours.container, "tcp"), (UNIX, ours.container, "unix"),
-                                              (THEIRS, other, "tcp")):  # fmt: skip
-                    if name == THEIRS and run and size == max(megabytes):
-                        continue
-                    took = ask(container, wire, "large", size, LIMIT_S)
-                    table.add(f"{size} MB", name, [] if took is None else [took])
+    ours, theirs = stage.desktop.container, stage.upstream
+    for size in megabytes:
+        for _ in range(runs):
+            for name, container, wire in ((RAW, ours, "tcp"), (UNIX, ours, "unix"), (THEIRS, theirs, "tcp")):
+                took = ask(container, wire, "large", size, LIMIT_S)
+                table.add(f"{size} MB", name, [] if took is None else [took])
     return [table]

@@ -7,18 +7,16 @@ the machine hits all; each keeps one connection.
 """
 
 import asyncio
-import tempfile
-from pathlib import Path
 
 import httpx2
 
 from bench.gateway_latency import ask as ask_mcp
 from bench.record import Table
+from bench.stage import OURS, Stage
 from bench.upstream import NAME as THEIRS
-from bench.upstream import ask, upstream
-from tests.support.hub import Hub, Person
+from bench.upstream import ask
+from tests.support.hub import Person
 
-OURS = "p2m-spawner"
 COMMAND = "get_scene_info"
 INSIDE = {"raw socket": "tcp", "unix socket": "unix", "MCP in the container": "mcp"}
 THROUGH_HUB, THROUGH_GATEWAY = "MCP through the hub", "MCP through the gateway"
@@ -36,27 +34,23 @@ async def over_http(person: Person, url: str, calls: int) -> list[float]:
         return times
 
 
-def measure(rounds: int = 5, calls: int = 60) -> list[Table]:
+def measure(stage: Stage, runs: int = 5, calls: int = 60) -> list[Table]:
     """Ask in turns.
 
     Args:
-        rounds: Turns of each; one more before them warms up.
+        stage: What it runs on.
+        runs: Turns of each; one more before them warms up.
         calls: Calls a turn.
     """
     table = Table("Round trip of a tool that asks Blender", "ms", [OURS, THEIRS], ratio=(OURS, THEIRS))
-    with tempfile.TemporaryDirectory() as folder, upstream() as other:
-        hub = Hub(Path(folder) / "state", P2M_MCP_TIMEOUT="90").start()
-        try:
-            person = hub.person("bench").sign_up().log_in().start_server()
-            urls = {THROUGH_HUB: person.mcp_url, THROUGH_GATEWAY: f"{hub.url}/services/p2m/mcp"}
-            for number in range(rounds + 1):
-                turn = {name: ask(person.container(), wire, "trips", COMMAND, calls) for name, wire in INSIDE.items()}
-                turn |= {name: asyncio.run(over_http(person, url, calls)) for name, url in urls.items()}
-                theirs = ask(other, "tcp", "trips", COMMAND, calls)
-                if number:
-                    for name, times in turn.items():
-                        table.add(name, OURS, times)
-                    table.add("raw socket", THEIRS, theirs)
-        finally:
-            hub.down()
+    person, other = stage.person, stage.upstream
+    urls = {THROUGH_HUB: person.mcp_url, THROUGH_GATEWAY: f"{person.hub.url}/services/p2m/mcp"}
+    for number in range(runs + 1):
+        turn = {name: ask(person.container(), wire, "trips", COMMAND, calls) for name, wire in INSIDE.items()}
+        turn |= {name: asyncio.run(over_http(person, url, calls)) for name, url in urls.items()}
+        theirs = ask(other, "tcp", "trips", COMMAND, calls)
+        if number:
+            for name, times in turn.items():
+                table.add(name, OURS, times)
+            table.add("raw socket", THEIRS, theirs)
     return [table]

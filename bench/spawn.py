@@ -12,10 +12,8 @@ import asyncio
 import json
 import socket
 import statistics
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import docker
@@ -23,16 +21,15 @@ import requests
 
 from bench.moments import moments
 from bench.record import Table
+from bench.stage import DEADLINE, OURS, STOCK, Stage
 from p2m_spawner.readiness import describe
-from tests.support.hub import Hub, Person
+from tests.support.hub import Person
 from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for
 
-DEADLINE = 300.0
-"""Seconds after which a start has failed."""
-
-OURS, STOCK, FLOOR = SIDES = "p2m-spawner", "stock DockerSpawner", "docker run, no hub"
+FLOOR = "docker run, no hub"
+SIDES = (OURS, STOCK, FLOOR)
 
 SERVER_STARTED, BLENDER_ANSWERS = "server started", "Blender answers"
 FIRST_ANSWER = "first HTTP answer to the hub"
@@ -124,44 +121,34 @@ def answers_ping(port: int) -> bool:
         return b"success" in blender.recv(4096)
 
 
-def both_hubs(folder: Path) -> dict[str, Hub]:
-    """Our hub, and one with stock DockerSpawner on the same image, network and machine; neither is started."""
-    stock = (".venv/bin/jupyterhub", "-f", "bench/stock_hub_config.py")
-    patience = {"P2M_MCP_TIMEOUT": str(DEADLINE)}
-    return {OURS: Hub(folder / "ours", **patience), STOCK: Hub(folder / "stock", command=stock, **patience)}
-
-
 def container_name(side: str, person: Person) -> str:
     """Name of a person's container."""
     return f"{'p2m' if side == OURS else 'p2m-stock'}-{person.name}"
 
 
-def measure(runs: int = 5, warm_ups: int = 1) -> list[Table]:
+def measure(stage: Stage, runs: int = 5, warm_ups: int = 1, sides: tuple[str, ...] = SIDES) -> list[Table]:
     """Start servers in turns.
 
     Args:
+        stage: What it runs on.
         runs: Counted starts of each side.
         warm_ups: Starts of each before them, for volumes and page cache.
+        sides: Of `SIDES`, ours among them.
 
     Returns:
         The whole start, and the moments in it.
     """
     whole = Table("From the request until Blender answers over MCP", "s", list(SIDES), ratio=(OURS, STOCK))
     parts = Table("Where the time of a start goes", "s", list(SIDES), plot="steps")
-    measured: dict[str, list[Run]] = {name: [] for name in SIDES}
-    with tempfile.TemporaryDirectory() as folder:
-        hubs = both_hubs(Path(folder))
-        try:
-            people = {name: hub.start().person("bench").sign_up().log_in() for name, hub in hubs.items()}
-            for turn in range(runs + warm_ups):
-                ran = {name: spawn(person, container_name(name, person)) for name, person in people.items()}
-                ran[FLOOR] = docker_run()
-                if turn >= warm_ups:
-                    for name, run in ran.items():
-                        measured[name].append(run)
-        finally:
-            for hub in hubs.values():
-                hub.down()
+    measured: dict[str, list[Run]] = {name: [] for name in sides}
+    people = {side: stage.hub(side).person("start").sign_up().log_in() for side in sides if side != FLOOR}
+    for turn in range(runs + warm_ups):
+        ran = {name: spawn(person, container_name(name, person)) for name, person in people.items()}
+        if FLOOR in sides:
+            ran[FLOOR] = docker_run()
+        if turn >= warm_ups:
+            for name, run in ran.items():
+                measured[name].append(run)
     for moment in (SERVER_STARTED, BLENDER_ANSWERS):
         for name, of_side in measured.items():
             whole.add(moment, name, [run[moment] for run in of_side])

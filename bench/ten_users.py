@@ -7,17 +7,15 @@ all ten Blenders are ready. The bystander has a server and stops it half a secon
     python -m bench ten_users
 """
 
-import tempfile
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import requests
 
 from bench.record import Table
-from bench.spawn import DEADLINE, OURS, STOCK, both_hubs
+from bench.stage import DEADLINE, OURS, STOCK, Stage
 from tests.support.hub import Hub, Person
 from tests.support.waiting import wait_for
 
@@ -79,26 +77,20 @@ def blender_is_ready(person: Person) -> bool:
     return answer.status_code == 200 and bool(answer.json()["ready"])
 
 
-def measure(users: int = 10, runs: int = 1) -> list[Table]:
+def measure(stage: Stage, runs: int = 5, users: int = 10, sides: tuple[str, ...] = (STOCK, OURS)) -> list[Table]:
     """Let many start at once on each side, in turns.
 
     Args:
-        users: How many.
+        stage: What it runs on.
         runs: Times on each side.
+        users: How many.
+        sides: Whose hub; the order changes with each run.
     """
     table = Table(f"{users} users at once", "s", [OURS, STOCK], ratio=(OURS, STOCK))
-    with tempfile.TemporaryDirectory() as folder:
-        hubs = both_hubs(Path(folder))
-        try:
-            for _ in range(runs):
-                for name in (STOCK, OURS):
-                    hub = hubs[name].start()
-                    seen = rush(hub, users)
-                    table.add("until all servers have started", name, [seen.all_started])
-                    table.add("until all Blenders are ready", name, [seen.all_blenders])
-                    table.add("meanwhile, somebody else's stop", name, [seen.stop])
-                    hub.down()
-        finally:
-            for hub in hubs.values():
-                hub.down()
+    for run in range(runs):
+        for side in sides[:: -1 if run % 2 else 1]:
+            seen = rush(stage.hub(side), users)
+            table.add("until all servers have started", side, [seen.all_started])
+            table.add("until all Blenders are ready", side, [seen.all_blenders])
+            table.add("meanwhile, somebody else's stop", side, [seen.stop])
     return [table]

@@ -1,6 +1,6 @@
 """Upstream's own add-on, as those run it who have no p2m-spawner: a VNC desktop, and Blender with the add-on in it.
 
-It runs in the same image, so that Blender and X server are the same. The add-on is the file
+It runs in the same image, so that Blender, X server and compiled shaders are the same. The add-on is the file
 ``blender_mcp/bundled/addon.py`` of the PyPI wheel named in `UPSTREAM`.
 """
 
@@ -28,8 +28,9 @@ INSIDE = (Path(__file__).parent / "inside.py").read_text()
 START_S = 60.0
 
 UPSTREAM_BLENDER = """
-export HOME=/tmp/home DISPLAY=:7 LIBGL_ALWAYS_SOFTWARE=1
+export HOME=/tmp/home DISPLAY=:7 LIBGL_ALWAYS_SOFTWARE=1 MESA_SHADER_CACHE_DIR=/tmp/shaders
 mkdir -p "$HOME"
+cp -r /opt/p2m/share/mesa-shader-cache "$MESA_SHADER_CACHE_DIR"
 Xtigervnc :7 -geometry 1280x800 -depth 24 -SecurityTypes None -rfbport -1 -rfbunixpath /tmp/vnc -nolisten tcp &
 until [ -S /tmp/.X11-unix/X7 ]; do sleep 0.1; done
 exec blender -noaudio --python /tmp/start_upstream.py
@@ -45,7 +46,7 @@ def start():
     if not bpy.context.scene.blendermcp_server_running:
         bpy.ops.blendermcp.start_server()
 
-bpy.app.timers.register(start, first_interval=1.0)
+bpy.app.timers.register(start, first_interval=0.2)
 """
 
 
