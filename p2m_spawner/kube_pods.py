@@ -3,9 +3,10 @@
 Reasons are those that kubelet and scheduler write (kubernetes.io/docs/concepts/workloads/pods/pod-lifecycle/).
 """
 
+import re
 from collections.abc import Iterator, Mapping
 from datetime import datetime
-from decimal import Decimal, InvalidOperation
+from decimal import Decimal
 from typing import Any
 
 from .endings import Ending
@@ -41,6 +42,10 @@ _UNITS = {
     **{unit: Decimal(1024) ** power for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
 }
 
+_QUANTITY = re.compile(
+    rf"(?P<number>-?[0-9]+(\.[0-9]*)?(e[0-9]+)?)(?P<unit>{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
+)
+
 
 def amount(quantity: str | float) -> float:
     """A number as the API writes quantities: ``4294967296``, ``4Gi``, ``500m``.
@@ -48,12 +53,10 @@ def amount(quantity: str | float) -> float:
     Raises:
         ValueError: It is none.
     """
-    text = str(quantity).strip()
-    number = text.rstrip("kmMGTPEi")
-    try:
-        return float(Decimal(number) * _UNITS[text[len(number) :]])
-    except (InvalidOperation, KeyError):
-        raise ValueError(f"{quantity!r} is no quantity") from None
+    match = _QUANTITY.fullmatch(str(quantity))
+    if match is None:
+        raise ValueError(f"{quantity!r} is no quantity")
+    return float(Decimal(match["number"]) * _UNITS[match["unit"]])
 
 
 def moment(text: str | None) -> datetime | None:

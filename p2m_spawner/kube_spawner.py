@@ -250,6 +250,7 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
     # Start and stop
 
     _told_events: set[tuple[str, int]]
+    _left_uid = ""  # of the pod that was there before this start
 
     async def _start(self) -> Any:
         """KubeSpawner's start, told step by step, which ends as soon as it is plain that nothing will come of it.
@@ -297,6 +298,8 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
         while True:
             await asyncio.sleep(LOOK_S)
             pod = self.pod_seen()
+            if pod is not None and pod["metadata"]["uid"] == self._left_uid:
+                continue  # makes way for the pod of this start
             if pod is None and seen:
                 raise server_died(f"Pod {self.pod_name} was deleted while it started.")
             seen = pod is not None
@@ -345,6 +348,7 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
                     f"{(left['metadata'].get('labels') or {}).get(HUB_LABEL)} and not {self.hub_label}. Give each "
                     "hub a pod_name_template, or a namespace, of its own.",
                 )
+            self._left_uid = left["metadata"]["uid"]
             await self.delete_pod(left, KILL_GRACE_S)
         creating = asyncio.ensure_future(super()._make_create_pod_request(pod, request_timeout))
         try:

@@ -15,10 +15,11 @@ from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-import kubernetes_validate
 from aiohttp import web
+from jsonschema import ValidationError
 
 from .restricted import violations
+from .schemas import check
 
 Thing = dict[str, Any]
 
@@ -31,8 +32,6 @@ KINDS = {
     "secrets": "Secret",
     "persistentvolumeclaims": "PersistentVolumeClaim",
 }
-
-SCHEMAS = kubernetes_validate.latest_version()
 
 
 def now() -> str:
@@ -166,8 +165,8 @@ class ApiDouble:
             raise RefusedError(404, "NotFound", f'namespaces "{namespace}" not found')
         thing = {"apiVersion": "v1", "kind": KINDS[kind], **copy.deepcopy(thing)}
         try:
-            kubernetes_validate.validate(thing, SCHEMAS, strict=True)
-        except kubernetes_validate.ValidationError as error:
+            check(thing)
+        except ValidationError as error:
             raise RefusedError(
                 400, "BadRequest", f"{KINDS[kind]} in version v1 cannot be handled: {error.message}"
             ) from None
@@ -223,7 +222,7 @@ class ApiDouble:
             "firstTimestamp": now(),
             "lastTimestamp": now(),
         }
-        kubernetes_validate.validate(event, SCHEMAS, strict=True)
+        check(event)
         await self.put("events", event, "ADDED")
 
     def forget_changes(self) -> None:

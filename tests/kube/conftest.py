@@ -68,10 +68,13 @@ async def make_spawner(api: ApiDouble, kubeconfig: None, monkeypatch: pytest.Mon
     monkeypatch.setattr(BlenderKubeSpawner, "_sweepers", {})
     db = orm.new_session_factory("sqlite:///:memory:")()
 
+    def group_of(name: str) -> orm.Group:
+        return orm.Group.find(db, name) or orm.Group(name=name)
+
     def make(name: str = "ada", server: str = "", groups: tuple[str, ...] = (), **traits: Any) -> BlenderKubeSpawner:
         account = db.query(orm.User).filter_by(name=name).first()
         if account is None:
-            account = orm.User(name=name, groups=[orm.Group(name=group) for group in groups])
+            account = orm.User(name=name, groups=[group_of(each) for each in groups])
             db.add(account)
             db.commit()
         user = User(account, {"base_url": "/"})

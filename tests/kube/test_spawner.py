@@ -4,6 +4,7 @@ import asyncio
 from typing import Any
 
 import pytest
+from jupyterhub import orm
 from jupyterhub.spawner import SpawnException
 
 from tests.support.waiting import wait_for_async
@@ -147,9 +148,9 @@ async def test_a_full_cluster_is_told_while_waiting_and_in_the_end(
     api: ApiDouble, cluster: Cluster, make_spawner: MakeSpawner
 ):
     cluster.room = False
-    spawner = make_spawner(start_timeout=1, mcp_timeout=1)
+    spawner = make_spawner(start_timeout=3, mcp_timeout=1.5)
     failure = await refused(spawner, cluster)
-    assert told(spawner)[-1] == ("queue", "No machine of the cluster has room for your server yet; it waits for one …")
+    assert ("queue", "No machine of the cluster has room for your server yet; it waits for one …") in told(spawner)
     assert failure.reason == "cluster_full"
     assert "3 Insufficient memory" in failure.log_message
     assert api.names("pods") == []
@@ -437,8 +438,9 @@ async def test_pods_that_nobody_owns_are_swept_and_those_of_others_are_not(
     for name, hub_id in [("ada", "ours"), ("bob", "ours"), ("eve", "theirs")]:
         await start(make_spawner(name=name, hub_id=hub_id), cluster)
     spawner = make_spawner(name="ada", hub_id="ours")
-    bobs = next(each for each in spawner.db.query(type(spawner.orm_spawner)) if each.user.name == "bob")
-    bobs.server = None
+    for each in spawner.db.query(orm.Spawner):
+        if each.user.name == "bob":
+            each.server = None
     spawner.db.commit()
     spawner.request_sweep()
     await wait_for_async(lambda: "p2m-bob" not in api.names("pods"), 5, "the sweep", 0.02)
