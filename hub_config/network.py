@@ -35,6 +35,8 @@ def configure(c: Any, settings: Settings) -> None:
             "name one that `docker network create` made, or leave it out."
         )
     c.JupyterHub.bind_url = settings.bind_url
+    if settings.given_public_url:
+        c.JupyterHub.public_url = settings.given_public_url  # with https its cookies are for https alone
     c.JupyterHub.hub_bind_url = f"http://{gateway}:{settings.hub_port}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
     c.ConfigurableHTTPProxy.pid_file = str(settings.state_dir / "proxy.pid")
