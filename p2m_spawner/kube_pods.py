@@ -42,9 +42,7 @@ _UNITS = {
     **{unit: Decimal(1024) ** power for power, unit in enumerate(["Ki", "Mi", "Gi", "Ti", "Pi", "Ei"], 1)},
 }
 
-_QUANTITY = re.compile(
-    rf"(?P<number>-?[0-9]+(\.[0-9]*)?(e[0-9]+)?)(?P<unit>{'|'.join(sorted(_UNITS, key=len, reverse=True))})"
-)
+_QUANTITY = re.compile(r"(?P<number>-?[0-9]+(\.[0-9]*)?(e[0-9]+)?)(?P<unit>[KMGTPE]i|[mkMGTPE]?)")
 
 
 def amount(quantity: str | float) -> float:

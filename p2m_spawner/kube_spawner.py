@@ -5,6 +5,7 @@ from contextlib import suppress
 from functools import partial
 from typing import Any
 
+import aiohttp
 from jupyterhub.utils import maybe_future
 from kubernetes_asyncio.client import V1PersistentVolumeClaim, V1Pod, V1Service
 from kubernetes_asyncio.client.rest import ApiException
@@ -250,7 +251,7 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
     # Start and stop
 
     _told_events: set[tuple[str, int]]
-    _left_uid = ""  # of the pod that was there before this start
+    _left_uid: str | None = None  # of the pod that made way for this start's; empty: none did; None: not yet created
 
     async def _start(self) -> Any:
         """KubeSpawner's start, told step by step, which ends as soon as it is plain that nothing will come of it.
@@ -267,6 +268,7 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
                 f"password. Turn it off; `kubectl port-forward pod/{self.pod_name} 9876` reaches the socket without.",
             )
         self._told_events = set()
+        self._left_uid = None
         self.tell(3, "queue", "Asking the cluster for your server …")
         if self.starts_at_once:
             await self.take_turn(self.starts_at_once)
@@ -297,9 +299,11 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
         seen = False
         while True:
             await asyncio.sleep(LOOK_S)
+            if self._left_uid is None:
+                continue
             pod = self.pod_seen()
             if pod is not None and pod["metadata"]["uid"] == self._left_uid:
-                continue  # makes way for the pod of this start
+                continue
             if pod is None and seen:
                 raise server_died(f"Pod {self.pod_name} was deleted while it started.")
             seen = pod is not None
@@ -348,12 +352,14 @@ class BlenderKubeSpawner(KubeUpkeep, KubeFaults):
                     f"{(left['metadata'].get('labels') or {}).get(HUB_LABEL)} and not {self.hub_label}. Give each "
                     "hub a pod_name_template, or a namespace, of its own.",
                 )
-            self._left_uid = left["metadata"]["uid"]
             await self.delete_pod(left, KILL_GRACE_S)
         creating = asyncio.ensure_future(super()._make_create_pod_request(pod, request_timeout))
         try:
-            return bool(await asyncio.shield(creating))
+            created = await asyncio.shield(creating)
         except asyncio.CancelledError:
-            with suppress(ApiException, OSError):
+            with suppress(ApiException, aiohttp.ClientError, OSError):
                 await creating
             raise
+        if created:
+            self._left_uid = left["metadata"]["uid"] if left else ""
+        return bool(created)

@@ -1,7 +1,7 @@
 """Reference of the traits that `jupyterhub_config.py` may set: type and default from the trait, meaning from its help.
 
-Not autodoc_traits: it documents a class with all that it inherits, here a hundred traits of JupyterHub and of engines' spawners
-whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
+Not autodoc_traits: it documents a class with all that it inherits, here a hundred traits of JupyterHub and of engines'
+spawners whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
 """
 
 from collections.abc import Iterable
