@@ -175,10 +175,10 @@ def failure_of_waiting(pod: Pod | None, last_warning: str, seconds: float) -> Sp
     )
     why = (unscheduled or {}).get("message") or last_warning
     cause = f"Not started after {seconds:g} s: {why or 'no container runs, and nothing says why'}"
-    if "PersistentVolumeClaim" in why or "FailedMount" in why or "FailedAttachVolume" in why:
+    if "persistentvolumeclaim" in why.lower() or "FailedMount" in why or "FailedAttachVolume" in why:
         return SpawnFailure(
-            "The disk of your home could not be attached. Try again in a few minutes; if it happens again, tell the "
-            "administrator.",
+            "The disk of your home, or of shared files, could not be attached. Try again in a few minutes; if it "
+            "happens again, tell the administrator.",
             reason="home_unavailable",
             log_message=cause,
         )

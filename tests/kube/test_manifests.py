@@ -4,6 +4,7 @@ from typing import Any
 
 import pytest
 from jsonschema import ValidationError
+from jupyterhub.spawner import SpawnException
 from kubernetes_asyncio.client import V1PodSpec, V1SecurityContext
 from kubespawner.objects import make_owner_reference
 
@@ -317,7 +318,7 @@ async def test_kubespawners_own_profile_list_keeps_its_meaning(make_spawner: Mak
 )
 async def test_hostile_options_of_a_profile_list_are_refused(make_spawner: MakeSpawner, options: Any):
     spawner = make_spawner(profile_list=OWN_LIST)
-    with pytest.raises(Exception, match="") as caught:
+    with pytest.raises(SpawnException) as caught:
         await spawner.apply_options(options)
     assert caught.value.status_code == 400
     assert spawner.user_options == {}
@@ -325,7 +326,7 @@ async def test_hostile_options_of_a_profile_list_are_refused(make_spawner: MakeS
 
 async def test_both_lists_at_once_are_no_choice(make_spawner: MakeSpawner):
     spawner = make_spawner(profile_list=OWN_LIST, profiles=PROFILES)
-    with pytest.raises(Exception, match="") as caught:
+    with pytest.raises(SpawnException) as caught:
         await spawner.apply_options({})
     assert (caught.value.status_code, caught.value.reason) == (503, "profiles_unusable")
     assert "leave one out" in caught.value.log_message

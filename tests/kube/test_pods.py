@@ -106,6 +106,7 @@ def test_what_a_container_waits_for_may_never_come(waiting: str, reason: str | N
         ("0/3 nodes are available: 3 Insufficient memory.", "", "cluster_full"),
         ("0/3 nodes are available: 3 Insufficient nvidia.com/gpu.", "", "cluster_full"),
         ("pod has unbound immediate PersistentVolumeClaims.", "", "home_unavailable"),
+        ('persistentvolumeclaim "class-assets" not found', "", "home_unavailable"),
         ("", "FailedAttachVolume: Multi-Attach error", "home_unavailable"),
         ("", "", "pod_timeout"),
     ],
