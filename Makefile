@@ -27,9 +27,7 @@ test:  ## Install what the tests need, check the code, run all tests
 	@singleuser_image/build
 	@deploy/lint
 	@echo "==> tests: $(TESTS), two files at a time"
-	@pytest --durations=15 -m "not alone" -n 2 --no-loadscope-reorder $(TESTS)
-	@echo "==> tests: those that need the machine for themselves"
-	@pytest --durations=5 -m alone $$(grep -rl --include="test_*.py" "mark\.alone" tests)
+	@pytest --durations=15 -n 2 --no-loadscope-reorder $(TESTS)
 
 docs:  ## Build the documentation into docs/_build/html; a warning is an error
 	@deploy/environment test
