@@ -190,7 +190,12 @@ def at_size(growth: Growth, running: Crowd, size: int, runs: int, looks_s: float
 
 
 def measure(
-    stage: Stage, runs: int = 5, sizes: tuple[int, ...] = SIZES, looks_s: float = LOOKS_S, batch: int = BATCH
+    stage: Stage,
+    runs: int = 5,
+    sizes: tuple[int, ...] = SIZES,
+    looks_s: float = LOOKS_S,
+    batch: int = BATCH,
+    swept: int = SWEPT,
 ) -> list[Table]:
     """Let the hub grow.
 
@@ -201,12 +206,13 @@ def measure(
         looks_s: Seconds over which CPU is measured while nobody does anything, and then latencies, so that they meet
             all of what the hub does by itself.
         batch: Servers started one batch after the other.
+        swept: Most servers with which a hub that sweeps is restarted as well.
     """
     growth = Growth()
     for size in sizes:
         with tempfile.TemporaryDirectory() as folder, crowd(Path(folder), size, sweep=False) as running:
             at_size(growth, running, size, runs, looks_s, batch)
-        if size <= SWEPT:
+        if size <= swept:
             with tempfile.TemporaryDirectory() as folder, crowd(Path(folder), size, sweep=True) as running:
                 growth.restart.add(row_of(size), SWEEPING, [running.known_after])
     return growth.tables

@@ -87,8 +87,8 @@ def test_what_an_idle_user_costs(on: stage.Stage):
 
 
 def test_a_hub_with_many_servers_on_a_fake_engine(on: stage.Stage):
-    tables = scale.measure(on, runs=1, sizes=(5,), looks_s=0.5, batch=3)
-    sane(tables, most=10_000)
+    tables = scale.measure(on, runs=1, sizes=(5,), looks_s=0.5, batch=3, swept=0)
+    sane([table for table in tables if table.unit != "% of a core"], most=10_000)  # which may be none in half a second
     assert all(list(table.rows) == ["5 active servers"] for table in tables)
     latency = next(table for table in tables if table.columns == list(scale.CALLED))
     assert list(latency.rows["5 active servers"]) == latency.columns
