@@ -92,7 +92,10 @@ setup(
         ],
     },
     entry_points={
-        "jupyterhub.spawners": ["blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner"],
+        "jupyterhub.spawners": [
+            "blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner",
+            "blender-swarm = p2m_spawner.swarm.spawner:BlenderSwarmSpawner",
+        ],
         "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
     },
     classifiers=[

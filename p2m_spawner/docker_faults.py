@@ -12,7 +12,7 @@ from docker.errors import DockerException, NotFound
 from .docker_events import EngineEvents
 from .endings import LOG_TAIL_LINES, Ending
 from .errors import server_died
-from .on_docker import TOKEN_VARIABLE, Document, OnDocker, environment_of
+from .on_docker import TOKEN_VARIABLE, Document, OnDocker, environment_of, moment
 from .orphans import FoundServer
 
 SESSION = "/home/blender/.p2m/session/meta.json"
@@ -23,16 +23,6 @@ STOP_S = 10
 
 BEING_REMOVED = ("removing", "dead")
 """States of a container that somebody has told the engine to remove; it gives no log any more."""
-
-
-def moment(text: str) -> datetime | None:
-    """A time as the engine writes it, for example ``2026-11-25T03:36:01.123456789Z``; None for its ``0001-01-01…``."""
-    seconds, _, fraction = text.rstrip("Z").partition(".")
-    try:
-        read = datetime.fromisoformat(f"{seconds}.{fraction[:6] or '0':0<6}+00:00")
-    except ValueError:
-        return None
-    return read if read.year > 1 else None
 
 
 def ending_of(container: Document | None, log: str, saved_at: datetime | None) -> Ending:

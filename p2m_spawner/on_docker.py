@@ -1,6 +1,7 @@
 """What spawners on Docker's API share, whether that runs a user's Blender as a container or as a service of a swarm."""
 
 from collections.abc import Iterable
+from datetime import datetime
 from typing import Any
 
 from docker.errors import APIError, DockerException, NotFound
@@ -31,6 +32,16 @@ def environment_of(lines: Iterable[str] | None) -> dict[str, str]:
         lines: ``NAME=value``, as the engine has it.
     """
     return dict(line.split("=", 1) for line in lines or [] if "=" in line)
+
+
+def moment(text: str) -> datetime | None:
+    """A time as the engine writes it, for example ``2026-11-25T03:36:01.123456789Z``; None for its ``0001-01-01…``."""
+    seconds, _, fraction = text.rstrip("Z").partition(".")
+    try:
+        read = datetime.fromisoformat(f"{seconds}.{fraction[:6] or '0':0<6}+00:00")
+    except ValueError:
+        return None
+    return read if read.year > 1 else None
 
 
 class OnDocker(BlenderSpawnerMixin, PooledDockerCalls):

@@ -6,9 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2m_spawner.docker_faults import ending_of, file_in, moment, saved_at_of
+from p2m_spawner.docker_faults import ending_of, file_in, saved_at_of
 from p2m_spawner.endings import Ending, Endings, readable_duration, readable_size
-from p2m_spawner.on_docker import environment_of
+from p2m_spawner.on_docker import environment_of, moment
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 

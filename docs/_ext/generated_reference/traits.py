@@ -11,6 +11,7 @@ from traitlets import HasTraits, TraitType, Undefined
 from p2m_spawner.accounts.authenticator import AccountsAuthenticator
 from p2m_spawner.docker_spawner import BlenderDockerSpawner
 from p2m_spawner.mixin import BlenderSpawnerMixin
+from p2m_spawner.swarm.spawner import BlenderSwarmSpawner
 
 from .markdown import code, from_docstring
 
@@ -18,8 +19,8 @@ Trait = TraitType[object, object]
 
 
 def of_the_spawner() -> str:
-    """What every engine's spawner has, then what is Docker's."""
-    ours = _own_traits(BlenderDockerSpawner)
+    """What every engine's spawner has, then what is Docker's, then what a swarm has beside it."""
+    ours, swarm = _own_traits(BlenderDockerSpawner), _own_traits(BlenderSwarmSpawner)
     shared = BlenderSpawnerMixin.class_traits()
     return "\n".join(
         [
@@ -27,6 +28,8 @@ def of_the_spawner() -> str:
             _described("BlenderSpawnerMixin", [trait for trait in ours if trait.name in shared]),
             "## Of Docker's\n",
             _described("BlenderDockerSpawner", [trait for trait in ours if trait.name not in shared]),
+            "## Of Docker Swarm's\n",
+            _described("BlenderSwarmSpawner", [trait for trait in swarm if trait not in ours]),
         ]
     )
 
