@@ -8,7 +8,7 @@ from xdist.scheduler import LoadScopeScheduling
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
-TOGETHER = ("tests/conformance", "tests/faults", "tests/security")
+TOGETHER = ("tests/conformance", "tests/faults", "tests/security", "tests/swarm")
 """Folders whose files share people with running servers; two processes would start them twice."""
 
 

@@ -18,7 +18,7 @@ from docker.types import ContainerSpec, EndpointSpec, Mount, Placement, RestartP
 from ..docker_engine import DockerEngine
 from .cluster import tasks_of
 from .nodes import Node
-from .service import NO_HEALTH_CHECK
+from .service import NO_HEALTH_CHECK, SECOND
 from .tasks import Task, latest
 
 LOOK_S = 0.2
@@ -100,6 +100,7 @@ async def start_job(engine: DockerEngine, job: Job) -> str:
         read_only=True,
         cap_drop=["ALL"],
         healthcheck=NO_HEALTH_CHECK,
+        stop_grace_period=SECOND,
     )
     task = TaskTemplate(
         container,

@@ -39,7 +39,8 @@ class SwarmHub(Hub):
         (found,) = (
             node
             for node in self.cluster.nodes
-            if any(each.labels["p2m.user"] == person.name for each in node.running(f"p2m.hub={self.state_dir}"))
+            if node.is_up()
+            and any(each.labels["p2m.user"] == person.name for each in node.running(f"p2m.hub={self.state_dir}"))
         )
         return found
 
@@ -66,7 +67,9 @@ class SwarmHub(Hub):
             config.remove()
 
 
-def hub_on_manager(cluster: SwarmCluster, state: Path, *program: str, **settings: str) -> SwarmHub:
+def hub_on_manager(
+    cluster: SwarmCluster, state: Path, *program: str, port: int | None = None, **settings: str
+) -> SwarmHub:
     """A hub on the manager's host that has been started; its program is ``deploy/hub up`` unless given."""
     manager = cluster.manager
     hub = SwarmHub(
@@ -77,9 +80,12 @@ def hub_on_manager(cluster: SwarmCluster, state: Path, *program: str, **settings
         P2M_ENGINE="swarm",
         P2M_MCP_TIMEOUT="120",
         P2M_BLENDER_MODE="headless",  # starts in half the time
+        **({"P2M_PORT": str(port)} if port else {}),
         **settings,
     )
     hub.cluster = cluster
+    if port:
+        hub.url = f"http://{manager.address}:{port}"
     hub.start()
     return hub
 
