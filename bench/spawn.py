@@ -5,34 +5,31 @@ says *ready* when JupyterLab answers; from then on this program asks for the too
 them, as a user of such a hub would have to. The floor is `docker run` of the same image until Blender answers a ping
 on its published socket.
 
-    python -m bench.spawn [runs]
+    python -m bench spawn
 """
 
 import asyncio
 import json
 import socket
 import statistics
-import sys
-import tempfile
 import time
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 from typing import Any
 
 import docker
 import requests
 
 from bench.moments import moments
+from bench.record import Table
+from bench.stage import DEADLINE, OURS, STOCK, Stage
 from p2m_spawner.readiness import describe
-from tests.support.hub import Hub, Person
+from tests.support.hub import Person
 from tests.support.image import IMAGE
 from tests.support.mcp_client import mcp_client
 from tests.support.waiting import wait_for
 
-DEADLINE = 300.0
-"""Seconds after which a start has failed."""
-
-OURS, STOCK, FLOOR = "p2m-spawner", "stock DockerSpawner", "docker run, no hub"
+FLOOR = "docker run, no hub"
+SIDES = (OURS, STOCK, FLOOR)
 
 SERVER_STARTED, BLENDER_ANSWERS = "server started", "Blender answers"
 FIRST_ANSWER = "first HTTP answer to the hub"
@@ -124,69 +121,44 @@ def answers_ping(port: int) -> bool:
         return b"success" in blender.recv(4096)
 
 
-def both_hubs(folder: Path) -> dict[str, Hub]:
-    """Our hub, and one with stock DockerSpawner on the same image, network and machine; neither is started."""
-    stock = (".venv/bin/jupyterhub", "-f", "bench/stock_hub_config.py")
-    patience = {"P2M_MCP_TIMEOUT": str(DEADLINE)}
-    return {OURS: Hub(folder / "ours", **patience), STOCK: Hub(folder / "stock", command=stock, **patience)}
-
-
 def container_name(side: str, person: Person) -> str:
     """Name of a person's container."""
     return f"{'p2m' if side == OURS else 'p2m-stock'}-{person.name}"
 
 
-def run(runs: int) -> str:
-    """Measure, and return the tables (Markdown)."""
-    with tempfile.TemporaryDirectory() as folder:
-        hubs = both_hubs(Path(folder))
-        measured: dict[str, list[Run]] = {name: [] for name in (OURS, STOCK, FLOOR)}
-        try:
-            people = {name: hub.start().person("bench").sign_up().log_in() for name, hub in hubs.items()}
-            for turn in range(runs + 1):
-                for name, person in people.items():
-                    measured[name].append(spawn(person, container_name(name, person)))
-                measured[FLOOR].append(docker_run())
-                if not turn:  # warm: volume, page cache
-                    measured = {name: [] for name in measured}
-        finally:
-            for hub in hubs.values():
-                hub.down()
-    return f"{table(measured)}\n\n{breakdown(measured)}"
+def measure(stage: Stage, runs: int = 5, warm_ups: int = 1, sides: tuple[str, ...] = SIDES) -> list[Table]:
+    """Start servers in turns.
 
+    Args:
+        stage: What it runs on.
+        runs: Counted starts of each side.
+        warm_ups: Starts of each before them, for volumes and page cache.
+        sides: Of `SIDES`, ours among them.
 
-def table(measured: dict[str, list[Run]]) -> str:
-    """The whole start as Markdown: medians in seconds, and the ratios to stock DockerSpawner and to the floor."""
-    lines = [
-        "| from the request until … (median, s) | server started | Blender answers | ratio to stock | to docker run "
-        "| all runs |",
-        "|---|---|---|---|---|---|",
-    ]
-    stock, floor = (median(measured[name], BLENDER_ANSWERS) for name in (STOCK, FLOOR))
-    for name, runs in measured.items():
-        answered = median(runs, BLENDER_ANSWERS)
-        every = " ".join(f"{each[BLENDER_ANSWERS]:.2f}" for each in runs)
-        lines.append(
-            f"| {name} | {median(runs, SERVER_STARTED):.2f} | {answered:.2f} | {answered / stock:.2f} "
-            f"| {answered / floor:.2f} | {every} |"
-        )
-    return "\n".join(lines)
-
-
-def breakdown(measured: dict[str, list[Run]]) -> str:
-    """Where the time goes, as Markdown: medians in seconds from the request, in the order in which ours goes."""
-    stages = sorted(measured[OURS][0], key=lambda stage: median(measured[OURS], stage))
-    lines = [f"| from the request until … (median, s) | {' | '.join(measured)} |", "|---" * (len(measured) + 1) + "|"]
-    for stage in stages:
-        cells = [f"{median(runs, stage):.2f}" if stage in runs[0] else "–" for runs in measured.values()]
-        lines.append(f"| {stage} | {' | '.join(cells)} |")
-    return "\n".join(lines)
+    Returns:
+        The whole start, and the moments in it.
+    """
+    whole = Table("From the request until Blender answers over MCP", "s", list(SIDES), ratio=(OURS, STOCK))
+    parts = Table("Where the time of a start goes", "s", list(SIDES), plot="steps")
+    measured: dict[str, list[Run]] = {name: [] for name in sides}
+    people = {side: stage.hub(side).person("start").sign_up().log_in() for side in sides if side != FLOOR}
+    for turn in range(runs + warm_ups):
+        ran = {name: spawn(person, container_name(name, person)) for name, person in people.items()}
+        if FLOOR in sides:
+            ran[FLOOR] = docker_run()
+        if turn >= warm_ups:
+            for name, run in ran.items():
+                measured[name].append(run)
+    for moment in (SERVER_STARTED, BLENDER_ANSWERS):
+        for name, of_side in measured.items():
+            whole.add(moment, name, [run[moment] for run in of_side])
+    for moment in sorted(measured[OURS][0], key=lambda moment: median(measured[OURS], moment)):
+        for name, of_side in measured.items():
+            if moment in of_side[0]:
+                parts.add(moment, name, [run[moment] for run in of_side if moment in run])
+    return [whole, parts]
 
 
 def median(runs: list[Run], stage: str) -> float:
     """The median of one stage, in seconds."""
     return statistics.median(run[stage] for run in runs if stage in run)
-
-
-if __name__ == "__main__":
-    print(run(int(sys.argv[1]) if len(sys.argv) > 1 else 5))

@@ -4,20 +4,18 @@ Ours and stock DockerSpawner on the same image and machine, one after the other 
 JupyterLab answers, ours when Blender, its MCP server and its desktop do; the second column asks the same of both: when
 all ten Blenders are ready. The bystander has a server and stops it half a second after the ten have asked for theirs.
 
-    python -m bench.ten_users [users]
+    python -m bench ten_users
 """
 
-import sys
-import tempfile
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from pathlib import Path
 
 import requests
 
-from bench.spawn import DEADLINE, OURS, STOCK, both_hubs
+from bench.record import Table
+from bench.stage import DEADLINE, OURS, STOCK, Stage
 from tests.support.hub import Hub, Person
 from tests.support.waiting import wait_for
 
@@ -79,34 +77,20 @@ def blender_is_ready(person: Person) -> bool:
     return answer.status_code == 200 and bool(answer.json()["ready"])
 
 
-def run(users: int) -> str:
-    """Measure, and return the table (Markdown)."""
-    with tempfile.TemporaryDirectory() as folder:
-        hubs = both_hubs(Path(folder))
-        try:
-            return table(users, {name: rush(hubs[name].start(), users) for name in (STOCK, OURS)})
-        finally:
-            for hub in hubs.values():
-                hub.down()
+def measure(stage: Stage, runs: int = 5, users: int = 10, sides: tuple[str, ...] = (STOCK, OURS)) -> list[Table]:
+    """Let many start at once on each side, in turns.
 
-
-def table(users: int, measured: dict[str, Rush]) -> str:
-    """The measurements as Markdown, in seconds, with the ratio to stock DockerSpawner below."""
-    ours, stock = measured[OURS], measured[STOCK]
-    ratio = Rush(ours.all_started / stock.all_started, ours.all_blenders / stock.all_blenders, ours.stop / stock.stop)
-
-    def row(name: str, figures: Iterable[float]) -> str:
-        return f"| {name} | {' | '.join(f'{figure:.2f}' for figure in figures)} |"
-
-    return "\n".join(
-        [
-            f"| {users} users at once (s) | all servers started | all Blenders ready | meanwhile, another's stop |",
-            "|---|---|---|---|",
-            *(row(name, vars(measured[name]).values()) for name in (OURS, STOCK)),
-            row("ratio", vars(ratio).values()),
-        ]
-    )
-
-
-if __name__ == "__main__":
-    print(run(int(sys.argv[1]) if len(sys.argv) > 1 else 10))
+    Args:
+        stage: What it runs on.
+        runs: Times on each side.
+        users: How many.
+        sides: Whose hub; the order changes with each run.
+    """
+    table = Table(f"{users} users at once", "s", [OURS, STOCK], ratio=(OURS, STOCK))
+    for run in range(runs):
+        for side in sides[:: -1 if run % 2 else 1]:
+            seen = rush(stage.hub(side), users)
+            table.add("until all servers have started", side, [seen.all_started])
+            table.add("until all Blenders are ready", side, [seen.all_blenders])
+            table.add("meanwhile, somebody else's stop", side, [seen.stop])
+    return [table]

@@ -32,17 +32,30 @@ free_megabytes() { df -Pm -- "$1" | awk 'NR == 2 { print $4 }'; }
 # and the command's latest line, in place on a terminal, every ten seconds elsewhere. Lines of the log that match
 # $step_pattern are shown for good. Answers the command's exit status.
 run_step() {
-    local title=$1 began=$SECONDS shown=0 next=10 status=0 start_line line width
+    local title=$1 status=0 start_line
     shift
     start_line=$(($(wc -l <"$log") + 1))
     say "$title"
     "$@" >>"$log" 2>&1 </dev/null &
     local command_pid=$!
-    # shellcheck disable=SC2064  # the process id of now is meant
-    trap "kill $command_pid 2>/dev/null || true; wait $command_pid 2>/dev/null || true; exit 130" INT TERM HUP
+    show_progress "$command_pid" "$start_line" &
+    local progress_pid=$!
+    # shellcheck disable=SC2064  # the process ids of now are meant
+    trap "kill $progress_pid $command_pid 2>/dev/null || true; wait $command_pid 2>/dev/null || true; exit 130" INT TERM HUP
+    # The builtin `wait` is what a signal ends for sure: while bash waits for a program that ends by itself in the same
+    # moment, it forgets the Ctrl-C.
+    wait "$command_pid" || status=$?
+    wait "$progress_pid" || true
+    trap - INT TERM HUP
+    return "$status"
+}
+
+# What a command that writes to $log from line START_LINE on is doing, until it has ended.
+show_progress() {
+    local command_pid=$1 start_line=$2 began=$SECONDS shown=0 next=10 line width running
     width=$((${COLUMNS:-$(tput cols 2>/dev/null || echo 100)} - 12))
     while true; do
-        local running=true
+        running=true
         kill -0 "$command_pid" 2>/dev/null || running=false
         if [ -n "${step_pattern:-}" ]; then
             local steps
@@ -66,9 +79,6 @@ run_step() {
         sleep 0.3
     done
     clear_line
-    wait "$command_pid" || status=$?
-    trap - INT TERM HUP
-    return "$status"
 }
 
 clear_line() { if [ -t 1 ]; then printf '\r\033[K'; fi; }

@@ -40,8 +40,12 @@ def configure(c: Any, settings: Settings) -> None:
 
 
 def _command(settings: Settings, shortest: int) -> list[str]:
-    """The culler's command line: it has no word for "never", so a year stands for it."""
+    """The culler's command line: it has no word for "never", so a year stands for it.
+
+    It ends with its hub, also with one that is killed (setpriv of util-linux); the next hub starts another.
+    """
     return [
+        *("setpriv", "--pdeathsig", "TERM"),
         *(sys.executable, "-m", "jupyterhub_idle_culler"),
         f"--timeout={settings.idle_timeout or YEAR_SECONDS}",
         f"--max-age={settings.max_age}",

@@ -30,6 +30,8 @@ def configure(c: Any, settings: Settings) -> None:
     client = docker.APIClient(**kwargs_from_env(), version="auto")
     address = gateway(client, settings.network) if settings.engine == "docker" else manager_address(client)
     c.JupyterHub.bind_url = settings.bind_url
+    if settings.given_public_url:
+        c.JupyterHub.public_url = settings.given_public_url  # with https its cookies are for https alone
     c.JupyterHub.hub_bind_url = f"http://{address}:{settings.hub_port}"
     c.ConfigurableHTTPProxy.api_url = f"http://127.0.0.1:{settings.proxy_api_port}"
     c.ConfigurableHTTPProxy.pid_file = str(settings.state_dir / "proxy.pid")

@@ -169,6 +169,9 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, ContainerPorts):
         theirs = self.extra_host_config, self.extra_create_kwargs
         try:
             self.extra_host_config = self._host_config(await self._value_of(theirs[0]))
+            if self.cpu_limit and self.cpu_limit >= await self.engine.processors():
+                # A quota of all processors limits nothing, and the kernel's account of it costs a start 5 %.
+                self.extra_host_config.setdefault("cpu_quota", 0)
             self.extra_create_kwargs = self._create_kwargs(await self._value_of(theirs[1]))
             return await super().create_object()
         finally:

@@ -8,6 +8,7 @@ import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from typing import Any, ClassVar
+from weakref import WeakKeyDictionary
 
 from jupyterhub import orm
 from jupyterhub.spawner import Spawner, SpawnException
@@ -198,7 +199,8 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         self._has_been_ready = True
         return address
 
-    _start_queue: ClassVar[StartQueue] = StartQueue()
+    _start_queues: ClassVar[WeakKeyDictionary[asyncio.AbstractEventLoop, StartQueue]] = WeakKeyDictionary()
+    """The hub's, which has one event loop; what a loop that was closed left behind holds nobody back."""
 
     async def take_turn(self, at_once: int) -> None:
         """Wait until this start may go on; it holds one of the turns until it is ready or has failed.
@@ -208,7 +210,8 @@ class BlenderSpawnerMixin(ProfileOptionsMixin, Spawner):
         Args:
             at_once: How many starts of this hub may go on at the same time.
         """
-        self._turn = await self._start_queue.turn(at_once, self._tell_place)
+        queue = self._start_queues.setdefault(asyncio.get_running_loop(), StartQueue())
+        self._turn = await queue.turn(at_once, self._tell_place)
 
     def _tell_place(self, place: int) -> None:
         before = "1 other starts" if place == 1 else f"{place} others start"

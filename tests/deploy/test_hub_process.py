@@ -125,16 +125,25 @@ def test_hub_says_where_it_is_and_ctrl_c_stops_it_cleanly(run: Run, settings: di
     assert run("deploy/hub", "check", **settings).returncode == 0, "its ports are free again"
 
 
+def children(pid: int) -> list[Path]:
+    """What a process has started, in /proc."""
+    return [Path("/proc") / child for child in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
+
+
 def test_orphans_of_a_killed_hub_do_not_keep_the_next_one_from_starting(
     run: Run, settings: dict[str, str], tmp_path: Path
 ) -> None:
     state = Path(settings["P2M_STATE"])
     with hub_that_runs(settings, tmp_path / "output") as foreground:
         hub, *orphans = (int((state / name).read_text()) for name in ("hub.pid", "proxy.pid", "gateway.pid"))
+        (culler,) = (
+            child for child in children(hub) if b"jupyterhub_idle_culler" in child.joinpath("cmdline").read_bytes()
+        )
         os.kill(foreground.pid, signal.SIGKILL)
         foreground.wait()
         os.kill(hub, signal.SIGKILL)
         wait_until(lambda: not Path(f"/proc/{hub}/exe").exists(), "the end of the hub")
+        wait_until(lambda: not culler.joinpath("exe").exists(), "the end of its culler")
     assert all(Path(f"/proc/{pid}/exe").exists() for pid in orphans), "proxy and gateway outlive their hub"
     assert run("deploy/hub", "check", **settings).returncode == 0
     assert not any(Path(f"/proc/{pid}/exe").exists() for pid in orphans)

@@ -1,30 +1,75 @@
-"""The benchmarks of a start work; they judge no time here."""
+"""The benchmarks work, with few samples, on one stage; they judge no time here."""
+
+from collections.abc import Iterator
 
 import pytest
 
-from bench import spawn, ten_users
+from bench import agents, footprint, gateway_latency, messages, roundtrip, spawn, stage, ten_users
+from bench.record import Table
+from bench.upstream import NAME as UPSTREAM
 
 
-def rows(table: str) -> list[str]:
-    """The first column."""
-    return [line.split("|")[1].strip() for line in table.splitlines()[2:]]
+@pytest.fixture(scope="module")
+def on() -> Iterator[stage.Stage]:
+    with stage.Stage() as shared:
+        yield shared
 
 
-@pytest.mark.alone
-def test_the_spawn_benchmark_prints_its_tables(capsys: pytest.CaptureFixture[str]):
-    tables = spawn.run(runs=5)
-    with capsys.disabled():
-        print(f"\n\n{tables}\n")
-    whole, parts = tables.split("\n\n")
-    assert rows(whole) == ["p2m-spawner", "stock DockerSpawner", "docker run, no hub"]
-    assert rows(parts)[:2] == ["container created", "container started"]
-    for part in ("X accepts clients", "Blender listens", "Jupyter has imported", spawn.FIRST_ANSWER, "server started"):
-        assert part in rows(parts)
+def sane(tables: list[Table], most: float) -> None:
+    """Every cell has samples, all of them above nothing and below a bound."""
+    for table in tables:
+        assert table.rows
+        for row, cells in table.rows.items():
+            assert cells, (table.title, row)
+            for column, cell in cells.items():
+                assert column in table.columns
+                assert cell.count, (table.title, row, column)
+                assert all(0 < sample < most for sample in cell.samples), (table.title, row, column, cell)
 
 
-@pytest.mark.alone
-def test_the_benchmark_of_many_users_prints_its_table(capsys: pytest.CaptureFixture[str]):
-    table = ten_users.run(users=2)
-    with capsys.disabled():
-        print(f"\n\n{table}\n")
-    assert rows(table) == ["p2m-spawner", "stock DockerSpawner", "ratio"]
+def test_starts(on: stage.Stage):
+    whole, parts = spawn.measure(on, runs=1, warm_ups=0, sides=(stage.OURS, spawn.FLOOR))
+    sane([whole, parts], most=stage.DEADLINE)
+    assert list(whole.rows[spawn.BLENDER_ANSWERS]) == [stage.OURS, spawn.FLOOR]
+    assert list(parts.rows)[:2] == ["container created", "container started"]
+    for moment in ("X accepts clients", "Blender listens", "Jupyter has imported", spawn.FIRST_ANSWER):
+        assert stage.OURS in parts.rows[moment]
+
+
+def test_a_rush_at_stock_dockerspawner(on: stage.Stage):
+    (table,) = ten_users.measure(on, runs=1, users=1, sides=(stage.STOCK,))
+    sane([table], most=stage.DEADLINE)
+    assert len(table.rows) == 3
+
+
+def test_round_trips_beside_upstream(on: stage.Stage):
+    (trips,) = roundtrip.measure(on, runs=1, calls=3)
+    sane([trips], most=10_000)
+    assert list(trips.rows) == [*roundtrip.INSIDE, roundtrip.THROUGH_HUB, roundtrip.THROUGH_GATEWAY]
+    assert set(trips.rows["raw socket"]) == {stage.OURS, UPSTREAM}
+
+
+def test_the_one_mcp_address(on: stage.Stage):
+    latency, memory = gateway_latency.measure(on, runs=1, streams=3)
+    sane([latency, memory], most=10_000)
+    assert list(latency.rows) == list(gateway_latency.METHODS)
+
+
+def test_large_messages_beside_upstream(on: stage.Stage):
+    (large,) = messages.measure(on, runs=1, megabytes=(1,))
+    sane([large], most=messages.LIMIT_S)
+    assert list(large.rows["1 MB"]) == large.columns
+
+
+def test_agents_on_one_blender(on: stage.Stage):
+    rate, latency = agents.measure(on, runs=1, seconds=0.3, counts=(1, 2))
+    sane([rate, latency], most=10_000)
+    assert list(rate.rows) == ["1 agent", "2 agents"]
+
+
+def test_what_an_idle_user_costs(on: stage.Stage):
+    memory, cpu = footprint.measure(on, runs=1, seconds=0.5, settle=0)
+    sane([memory, cpu], most=4096)
+    assert list(memory.rows) == list(cpu.rows) == [
+        "p2m desktop", "p2m headless", footprint.THEIRS, footprint.VIEWER
+    ]  # fmt: skip

@@ -7,7 +7,6 @@ import pytest
 
 from p2m_spawner.docker_spawner import BlenderDockerSpawner
 from p2m_spawner.errors import SpawnFailure
-from p2m_spawner.start_queue import StartQueue
 from tests.support.engine_edge import engine_edge
 
 IMAGE = "registry.example/p2m/test:latest"
@@ -18,7 +17,6 @@ NO_ANSWER = "dial tcp: lookup registry.example: no such host"
 def edge(monkeypatch):
     with engine_edge() as edge:
         monkeypatch.setattr(BlenderDockerSpawner, "_engine", None)
-        monkeypatch.setattr(BlenderDockerSpawner, "_start_queue", StartQueue())
         yield edge
         if BlenderDockerSpawner._engine:
             BlenderDockerSpawner._engine.executor.shutdown()

@@ -86,7 +86,7 @@ def test_the_culler_may_see_and_stop_servers_and_nothing_else(tmp_path):
     c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT="7200"))
     (service,) = c.JupyterHub.services.get_value([])
     (role,) = c.JupyterHub.load_roles.get_value([])
-    assert service["command"][3:] == ["--timeout=7200", "--max-age=0", "--cull-every=600"]
+    assert service["command"][-3:] == ["--timeout=7200", "--max-age=0", "--cull-every=600"]
     assert "admin" not in service
     assert role["scopes"] == ["list:users", "read:users:activity", "read:servers", "delete:servers"]
     assert role["services"] == [service["name"]]
@@ -102,7 +102,7 @@ def test_the_culler_may_see_and_stop_servers_and_nothing_else(tmp_path):
 )
 def test_the_culler_comes_round_several_times_within_the_shortest_limit(tmp_path, idle, age, arguments):
     c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT=idle, P2M_MAX_AGE=age))
-    assert c.JupyterHub.services.get_value([])[0]["command"][3:] == arguments
+    assert c.JupyterHub.services.get_value([])[0]["command"][-3:] == arguments
 
 
 def test_without_limits_there_is_no_culler(tmp_path):

@@ -140,8 +140,7 @@ async def test_a_failed_start_is_kept_with_its_sentence(spawner: BlenderEngineSp
 async def test_a_start_waits_for_its_turn_says_so_and_hands_it_on_when_it_fails(
     spawner: BlenderEngineSpawner, monkeypatch: pytest.MonkeyPatch
 ):
-    queue = StartQueue()
-    monkeypatch.setattr(BlenderEngineSpawner, "_start_queue", queue)
+    queue = spawner._start_queues.setdefault(asyncio.get_running_loop(), StartQueue())
     spawner.at_once = 1
     before = await queue.turn(1, [].append)
     start = asyncio.create_task(spawner.start())
