@@ -13,8 +13,9 @@ from tests.support.image import IMAGE
 from tests.support.swarm_cluster import Node, SwarmCluster, swarm_cluster
 from tests.support.waiting import wait_for
 
-DATA = ROOT / ".p2m" / "test-swarm"
-"""Kept between runs: to load the image takes most of a minute."""
+DATA = ROOT / ".test-swarm"
+"""Kept between runs: to load the image takes most of a minute. Not in ``.p2m``, which other tests lay aside: it is many
+files."""
 
 PROFILES = Path(__file__).with_name("profiles.yaml")
 

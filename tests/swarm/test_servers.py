@@ -2,15 +2,20 @@
 
 import subprocess
 import sys
+from types import SimpleNamespace
 
 import pytest
 
+from p2m_spawner.swarm.spawner import BlenderSwarmSpawner
 from tests.support.hub import ROOT, Person
 from tests.support.image import IMAGE
 from tests.support.scenes import add_object, has_object, run_code
 from tests.support.waiting import wait_for
 
 from .conftest import SwarmHub
+
+NODE_SOCKET = "/run/{{.Node.Hostname}}/docker.sock"
+"""Where the nodes of the tests' cluster have their engine's socket."""
 
 SCENE = "worked-on-for-hours"
 
@@ -96,11 +101,29 @@ def test_a_home_moves_to_another_machine(somebody: Person, hub: SwarmHub):
     assert has_object(somebody, SCENE)
 
 
+async def test_a_home_goes_with_its_user(somebody: Person, hub: SwarmHub):
+    """The spawner of a user who is deleted, without a hub around it."""
+    if somebody.servers():
+        somebody.stop_server()
+    assert [node for node in hub.cluster.nodes if somebody.volume in node.volumes()]
+    spawner = BlenderSwarmSpawner(
+        user=SimpleNamespace(name=somebody.name, id=1, url=f"/user/{somebody.name}/"),
+        client_kwargs={"base_url": hub.cluster.manager.url},
+        hub_id=str(hub.state_dir),
+        image=IMAGE,
+        node_socket=NODE_SOCKET,
+        delete_home=True,
+    )
+    await spawner.delete_forever()
+    assert not [node for node in hub.cluster.nodes if somebody.volume in node.volumes()]
+    assert hub.engine.configs.list(filters={"label": f"p2m.home={somebody.volume}"}) == []
+
+
 def move_home(hub: SwarmHub, volume: str, machine: str) -> subprocess.CompletedProcess[str]:
     """Run the command, as an operator does on the manager's host."""
-    socket = "/run/{{.Node.Hostname}}/docker.sock"
+    command = (sys.executable, "-m", "p2m_spawner.swarm.move_home", volume, machine)
     return subprocess.run(
-        [sys.executable, "-m", "p2m_spawner.swarm.move_home", volume, machine, "--image", IMAGE, "--socket", socket],
+        [*command, "--image", IMAGE, "--socket", NODE_SOCKET],
         env=hub.environment,
         cwd=ROOT,
         capture_output=True,
