@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # What takes longest comes first, so that all processes end at about the same time.
-TESTS := tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/notebook tests/docs tests/hub tests/database tests/unit
+TESTS := tests/swarm tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/notebook tests/docs tests/kube tests/hub tests/database tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test docs pictures tools bench image addon lint

@@ -107,6 +107,7 @@ setup(
         "jupyterhub.spawners": [
             "blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner",
             "blender-kube = p2m_spawner.kube_spawner:BlenderKubeSpawner",
+            "blender-swarm = p2m_spawner.swarm.spawner:BlenderSwarmSpawner",
         ],
         "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
     },
