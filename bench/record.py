@@ -122,7 +122,7 @@ class Record:
         folder.mkdir(parents=True, exist_ok=True)
         path = folder / f"{self.benchmark}.json"
         text = json.dumps(asdict(self), indent=1, ensure_ascii=False)
-        one_line_each = re.sub(r"\[[-+.e\d,\s]+\]", lambda numbers: " ".join(numbers[0].split()), text)
+        one_line_each = re.sub(r'\{\s+"count"[^}]*\}', lambda cell: " ".join(cell[0].split()), text)
         path.write_text(one_line_each + "\n", encoding="utf-8")
         return path
 

@@ -36,8 +36,9 @@ class Settings:
         signup: ``P2M_SIGNUP``: ``open``, ``approval`` or ``closed``; open on a loopback bind, otherwise approval.
         publish_mcp: ``P2M_PUBLISH_MCP`` (0): whether raw Blender sockets are published on the host's loopback.
         audit_arguments: ``P2M_AUDIT_ARGUMENTS`` (0): whether the audit of tool calls has their arguments.
+        engine: ``P2M_ENGINE`` (docker): ``docker``, or ``swarm`` on a manager of a Docker Swarm.
         image: ``P2M_IMAGE``: image of the users' containers.
-        network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers.
+        network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers; not used on a swarm.
         memory: ``P2M_MEMORY`` (4G): memory limit of a container; K, M, G or T.
         cpus: ``P2M_CPUS`` (2): CPU limit of a container, in cores.
         profiles: ``P2M_PROFILES``: YAML file of the profiles that users choose from; absolute; None: there are none.
@@ -68,6 +69,7 @@ class Settings:
     signup: str = "open"
     publish_mcp: bool = False
     audit_arguments: bool = False
+    engine: str = "docker"
     image: str = "p2m/blender-singleuser:latest"
     network: str = "p2m"
     memory: str = "4G"
@@ -166,6 +168,7 @@ class Settings:
             signup=choice("P2M_SIGNUP", "open" if loopback else "approval", "open", "approval", "closed"),
             publish_mcp=switch("P2M_PUBLISH_MCP"),
             audit_arguments=switch("P2M_AUDIT_ARGUMENTS"),
+            engine=choice("P2M_ENGINE", cls.engine, "docker", "swarm"),
             image=text("P2M_IMAGE", cls.image),
             network=text("P2M_NETWORK", cls.network),
             memory=memory,

@@ -12,7 +12,15 @@ __all__ = ["browser", "context", "page", "pictures"]
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
-TOGETHER = ("tests/conformance", "tests/e2e", "tests/faults", "tests/gateway", "tests/notebook", "tests/security")
+TOGETHER = (
+    "tests/conformance",
+    "tests/e2e",
+    "tests/faults",
+    "tests/gateway",
+    "tests/notebook",
+    "tests/security",
+    "tests/swarm",
+)
 """Folders whose files share hubs, people with running servers or a container; two processes would start them twice."""
 
 

@@ -4,7 +4,18 @@ from collections.abc import Iterator
 
 import pytest
 
-from bench import agents, footprint, gateway_latency, messages, roundtrip, spawn, stage, ten_users
+from bench import (
+    agents,
+    desktop_stream,
+    footprint,
+    gateway_latency,
+    messages,
+    roundtrip,
+    scale,
+    spawn,
+    stage,
+    ten_users,
+)
 from bench.record import Table
 from bench.upstream import NAME as UPSTREAM
 
@@ -73,3 +84,17 @@ def test_what_an_idle_user_costs(on: stage.Stage):
     assert list(memory.rows) == list(cpu.rows) == [
         "p2m desktop", "p2m headless", footprint.THEIRS, footprint.VIEWER
     ]  # fmt: skip
+
+
+def test_a_hub_with_many_servers_on_a_fake_engine(on: stage.Stage):
+    tables = scale.measure(on, runs=1, sizes=(5,), looks_s=0.5, batch=3, swept=0)
+    sane([table for table in tables if table.unit != "% of a core"], most=10_000)  # which may be none in half a second
+    assert all(list(table.rows) == ["5 active servers"] for table in tables)
+    latency = next(table for table in tables if table.columns == list(scale.CALLED))
+    assert list(latency.rows["5 active servers"]) == latency.columns
+
+
+def test_the_desktop_in_a_browser(on: stage.Stage):
+    tables = desktop_stream.measure(on, runs=1, seconds=0.5, ways=(desktop_stream.OURS,))
+    sane(tables, most=10_000)
+    assert [list(table.rows) for table in tables] == 3 * [[desktop_stream.OURS]]

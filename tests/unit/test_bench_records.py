@@ -97,12 +97,11 @@ def test_nothing_is_added_to_quantiles():
         record([many]).added_to(record([many]))
 
 
-def test_every_benchmark_has_a_record_that_the_document_shows_as_it_is():
+def test_the_document_shows_every_record_as_it_is():
     shown = present.DOCUMENT.read_text()
-    assert {path.stem for path in FOLDER.glob("*.json")} == set(BENCHMARKS)
-    for name in BENCHMARKS:
-        path = FOLDER / f"{name}.json"
-        assert len(path.read_text().splitlines()) < 400, path
+    for path in FOLDER.glob("*.json"):
+        assert path.stem in BENCHMARKS
+        assert len(path.read_text().splitlines()) < 300, path
         for table in Record.load(path).tables:
-            assert present.markdown(table) in shown, name
+            assert present.markdown(table) in shown, path
     assert not re.search(r"\]\(performance/(?!\w+-\d\.png\))", shown)

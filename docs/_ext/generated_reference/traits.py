@@ -12,6 +12,7 @@ from p2m_spawner.accounts.authenticator import AccountsAuthenticator
 from p2m_spawner.docker_spawner import BlenderDockerSpawner
 from p2m_spawner.kube_spawner import BlenderKubeSpawner
 from p2m_spawner.mixin import BlenderSpawnerMixin
+from p2m_spawner.swarm.spawner import BlenderSwarmSpawner
 
 from .markdown import code, from_docstring
 
@@ -19,9 +20,8 @@ Trait = TraitType[object, object]
 
 
 def of_the_spawner() -> str:
-    """What every engine's spawner has, then what is Docker's and what Kubernetes'."""
-    ours = _own_traits(BlenderDockerSpawner)
-    of_kubernetes = _own_traits(BlenderKubeSpawner)
+    """What every engine's spawner has, then what is Docker's, what a swarm has beside it, and what is Kubernetes'."""
+    ours, swarm, of_kubernetes = map(_own_traits, (BlenderDockerSpawner, BlenderSwarmSpawner, BlenderKubeSpawner))
     shared = BlenderSpawnerMixin.class_traits()
     return "\n".join(
         [
@@ -29,6 +29,8 @@ def of_the_spawner() -> str:
             _described("BlenderSpawnerMixin", [trait for trait in ours if trait.name in shared]),
             "## Of Docker's\n",
             _described("BlenderDockerSpawner", [trait for trait in ours if trait.name not in shared]),
+            "## Of Docker Swarm's\n",
+            _described("BlenderSwarmSpawner", [trait for trait in swarm if trait not in ours]),
             "## Of Kubernetes'\n",
             _described("BlenderKubeSpawner", [trait for trait in of_kubernetes if trait.name not in shared]),
         ]
