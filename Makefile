@@ -3,7 +3,7 @@ SHELL := /bin/bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 
 # What takes longest comes first, so that all processes end at about the same time.
-TESTS := tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/notebook tests/docs tests/hub tests/unit
+TESTS := tests/swarm tests/lifecycle tests/faults tests/security tests/e2e tests/gateway tests/addon tests/image tests/plugin tests/conformance tests/deploy tests/notebook tests/docs tests/kube tests/hub tests/database tests/unit
 
 .DEFAULT_GOAL := help
 .PHONY: help up down test docs pictures tools bench image addon lint
@@ -27,9 +27,7 @@ test:  ## Install what the tests need, check the code, run all tests
 	@singleuser_image/build
 	@deploy/lint
 	@echo "==> tests: $(TESTS), two files at a time"
-	@pytest --durations=15 -m "not alone" -n 2 --no-loadscope-reorder $(TESTS)
-	@echo "==> tests: those that need the machine for themselves"
-	@pytest --durations=5 -m alone $(TESTS)
+	@pytest --durations=15 -n 2 --no-loadscope-reorder $(TESTS)
 
 docs:  ## Build the documentation into docs/_build/html; a warning is an error
 	@deploy/environment test

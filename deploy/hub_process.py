@@ -116,7 +116,7 @@ def check(settings: Settings) -> None:
         )
     stop_orphans(settings)
     check_port(settings.bind, settings.port, "P2M_PORT")
-    check_port(network_gateway(settings.network), settings.hub_port, "P2M_HUB_PORT")
+    check_port(hub_address(settings), settings.hub_port, "P2M_HUB_PORT")
     check_port("127.0.0.1", settings.proxy_api_port, "P2M_PROXY_API_PORT")
     check_port("127.0.0.1", settings.gateway_port, "P2M_GATEWAY_PORT")
 
@@ -172,11 +172,15 @@ def check_port(address: str, port: int, setting: str) -> None:
             raise ProblemError(f"{reason}, or choose another port: `{setting}={port + 10} make up`.") from None
 
 
-def network_gateway(network: str) -> str:
-    """Address on which the hub will listen for containers; every address while their network does not exist yet."""
-    template = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
+def hub_address(settings: Settings) -> str:
+    """Address on which the hub will listen for containers; every address while it is not known yet."""
+    if settings.engine == "swarm":
+        question = ["info", "--format", "{{.Swarm.NodeAddr}}"]
+    else:
+        template = "{{range .IPAM.Config}}{{.Gateway}} {{end}}"
+        question = ["network", "inspect", "--format", template, settings.network]
     with suppress(ProblemError):
-        for word in docker("network", "inspect", "--format", template, network).split():
+        for word in docker(*question).split():
             return word
     return "0.0.0.0"  # noqa: S104 - only probed, not listened on
 
@@ -269,7 +273,7 @@ def hub_process(settings: Settings, log: Path) -> Iterator[subprocess.Popen[byte
 
 def hub_answers(settings: Settings) -> bool:
     """Whether the hub answers itself, then the gateway, then the hub's proxy, which logs early questions as errors."""
-    hub = f"http://{network_gateway(settings.network)}:{settings.hub_port}/hub/health"
+    hub = f"http://{hub_address(settings)}:{settings.hub_port}/hub/health"
     gateway = f"http://127.0.0.1:{settings.gateway_port}/services/p2m/health"
     return all(answers(url) for url in (hub, gateway, f"{settings.local_url}/hub/health"))
 
@@ -326,12 +330,21 @@ def down(settings: Settings) -> None:
     if shutil.which("docker") is None:
         say("no Docker here, so no users' containers")
         return
+    remove_containers(settings)
+
+
+def remove_containers(settings: Settings) -> None:
+    """Remove the users' containers, or on a swarm their services; Blender saves first."""
     containers = user_containers(settings)
     if not containers:
         say("no users' containers were left")
         return
     say(f"stopping {len(containers)} of its users' containers (up to {GRACE_SECONDS} s)")
-    for action in (["stop", "--time", str(GRACE_SECONDS)], ["rm", "--force"]):
+    if settings.engine == "swarm":
+        actions = [["service", "rm"]]
+    else:
+        actions = [["stop", "--time", str(GRACE_SECONDS)], ["rm", "--force"]]
+    for action in actions:
         with suppress(ProblemError):  # a container may remove itself meanwhile; what is left is looked at below
             docker(*action, *containers)
     if not wait_until(lambda: not user_containers(settings), REMOVE_SECONDS):
@@ -341,8 +354,9 @@ def down(settings: Settings) -> None:
 
 
 def user_containers(settings: Settings) -> list[str]:
-    """Ids of the containers of this hub's users, running or not."""
-    return docker("ps", "--all", "--quiet", "--filter", f"label=p2m.hub={settings.state_dir}").split()
+    """Ids of the containers of this hub's users, running or not; on a swarm of their services."""
+    what = ["service", "ls"] if settings.engine == "swarm" else ["ps", "--all"]
+    return docker(*what, "--quiet", "--filter", f"label=p2m.hub={settings.state_dir}").split()
 
 
 def docker(*arguments: str) -> str:

@@ -3,6 +3,7 @@
 import os
 from typing import Any
 
+from . import databases
 from .secret_file import read_or_generate
 from .settings import Settings
 
@@ -18,7 +19,7 @@ def configure(c: Any, settings: Settings) -> None:
 
 def _configure_accounts(c: Any, settings: Settings) -> None:
     c.JupyterHub.authenticator_class = "p2m-accounts"
-    c.AccountsAuthenticator.db_url = f"sqlite:///{settings.state_dir / 'accounts.sqlite'}"
+    c.AccountsAuthenticator.db_url = databases.url_of(settings, "accounts.sqlite")
     c.AccountsAuthenticator.signup = settings.signup
     c.AccountsAuthenticator.initial_passwords = {settings.admin_user: _first_admin_password(settings)}
 

@@ -25,7 +25,7 @@ def configure(c: Any, settings: Settings) -> None:
     if settings.idle_timeout:
         # several reports within the limit, or a server in use would look idle
         report = min(REPORT_SECONDS, settings.idle_timeout // 4)
-        c.BlenderDockerSpawner.environment.update({"JUPYTERHUB_ACTIVITY_INTERVAL": str(report)})
+        c.BlenderSpawnerMixin.environment.update({"JUPYTERHUB_ACTIVITY_INTERVAL": str(report)})
     if settings.idle_timeout or settings.max_age:
         shortest = min(limit for limit in (settings.idle_timeout, settings.max_age) if limit)
         c.JupyterHub.services.append({"name": NAME, "command": _command(settings, shortest)})

@@ -6,6 +6,7 @@ from typing import Any
 from p2m_spawner import log_api, mcp_scopes, server_api
 from p2m_spawner.accounts import api as accounts_api
 
+from . import databases
 from .settings import Settings
 
 NAME = "p2m"
@@ -36,7 +37,7 @@ def configure(c: Any, settings: Settings) -> None:
         "environment": {
             "P2M_STATE": str(settings.state_dir),
             "P2M_PUBLIC_URL": settings.given_public_url or "",
-            "P2M_GATEWAY_DB": settings.gateway_db or "",
+            "P2M_GATEWAY_DB": settings.gateway_db or databases.url_of(settings, "gateway.sqlite"),
             "P2M_AUDIT_ARGUMENTS": str(int(settings.audit_arguments)),
             "PYTHONUNBUFFERED": "1",
         },

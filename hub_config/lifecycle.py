@@ -10,4 +10,4 @@ def configure(c: Any, settings: Settings) -> None:
     c.JupyterHub.allow_named_servers = settings.named_servers > 0
     c.JupyterHub.named_server_limit_per_user = settings.named_servers
     c.JupyterHub.shutdown_on_logout = settings.stop_on_logout
-    c.BlenderDockerSpawner.delete_home = settings.delete_homes
+    c.BlenderSpawnerMixin.delete_home = settings.delete_homes

@@ -3,7 +3,7 @@
 import ipaddress
 import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TypeVar
 
@@ -26,7 +26,8 @@ class Settings:
         hub_port: ``P2M_HUB_PORT`` (8081): port of the hub's own API on the containers' network.
         proxy_api_port: ``P2M_PROXY_API_PORT`` (8001): port of the proxy's API on the loopback.
         gateway_port: ``P2M_GATEWAY_PORT`` (8082): port of the gateway on the loopback, behind the proxy.
-        gateway_db: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins at the gateway; None: SQLite in the state folder.
+        database: ``P2M_DATABASE``: URL of a PostgreSQL database for all tables; None: SQLite files in the state folder.
+        gateway_db: ``P2M_GATEWAY_DB``: SQLAlchemy URL of sign-ins at the gateway; None: where the other tables are.
         given_public_url: ``P2M_PUBLIC_URL``: address that people use, without a path; None: that of each request.
         state_dir: ``P2M_STATE`` (.p2m): folder of databases, secrets, logs and process ids; absolute.
         admin_user: ``P2M_ADMIN_USER`` (admin): name of the administrator.
@@ -35,8 +36,9 @@ class Settings:
         signup: ``P2M_SIGNUP``: ``open``, ``approval`` or ``closed``; open on a loopback bind, otherwise approval.
         publish_mcp: ``P2M_PUBLISH_MCP`` (0): whether raw Blender sockets are published on the host's loopback.
         audit_arguments: ``P2M_AUDIT_ARGUMENTS`` (0): whether the audit of tool calls has their arguments.
+        engine: ``P2M_ENGINE`` (docker): ``docker``, or ``swarm`` on a manager of a Docker Swarm.
         image: ``P2M_IMAGE``: image of the users' containers.
-        network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers.
+        network: ``P2M_NETWORK`` (p2m): Docker network of the users' containers; not used on a swarm.
         memory: ``P2M_MEMORY`` (4G): memory limit of a container; K, M, G or T.
         cpus: ``P2M_CPUS`` (2): CPU limit of a container, in cores.
         profiles: ``P2M_PROFILES``: YAML file of the profiles that users choose from; absolute; None: there are none.
@@ -57,7 +59,8 @@ class Settings:
     hub_port: int = 8081
     proxy_api_port: int = 8001
     gateway_port: int = 8082
-    gateway_db: str | None = None
+    database: str | None = field(default=None, repr=False)
+    gateway_db: str | None = field(default=None, repr=False)
     given_public_url: str | None = None
     state_dir: Path = Path(".p2m")
     admin_user: str = "admin"
@@ -66,6 +69,7 @@ class Settings:
     signup: str = "open"
     publish_mcp: bool = False
     audit_arguments: bool = False
+    engine: str = "docker"
     image: str = "p2m/blender-singleuser:latest"
     network: str = "p2m"
     memory: str = "4G"
@@ -141,12 +145,20 @@ class Settings:
             raise SettingError(
                 f"P2M_PUBLIC_URL is {public_url!r}; it must be scheme, host and port, for example https://hub.example.org."
             )
+        database = text("P2M_DATABASE", "")
+        if database and not re.fullmatch(
+            r"postgres(ql)?(\+psycopg)?://\S+", database
+        ):  # not repeated: it has a password
+            raise SettingError(
+                "P2M_DATABASE must be the URL of a PostgreSQL database, for example postgresql://p2m@db.example.org/p2m."
+            )
         return cls(
             port=number("P2M_PORT", cls.port, int, 1, 65535),
             bind=bind,
             hub_port=number("P2M_HUB_PORT", cls.hub_port, int, 1, 65535),
             proxy_api_port=number("P2M_PROXY_API_PORT", cls.proxy_api_port, int, 1, 65535),
             gateway_port=number("P2M_GATEWAY_PORT", cls.gateway_port, int, 1, 65535),
+            database=database or None,
             gateway_db=text("P2M_GATEWAY_DB", "") or None,
             given_public_url=public_url or None,
             state_dir=path("P2M_STATE", str(cls.state_dir)),
@@ -156,6 +168,7 @@ class Settings:
             signup=choice("P2M_SIGNUP", "open" if loopback else "approval", "open", "approval", "closed"),
             publish_mcp=switch("P2M_PUBLISH_MCP"),
             audit_arguments=switch("P2M_AUDIT_ARGUMENTS"),
+            engine=choice("P2M_ENGINE", cls.engine, "docker", "swarm"),
             image=text("P2M_IMAGE", cls.image),
             network=text("P2M_NETWORK", cls.network),
             memory=memory,

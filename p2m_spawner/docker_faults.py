@@ -7,13 +7,12 @@ import tarfile
 from datetime import datetime
 from typing import Any, ClassVar
 
-from docker.errors import APIError, DockerException, NotFound
+from docker.errors import DockerException, NotFound
 
-from .docker_calls import PooledDockerCalls
 from .docker_events import EngineEvents
 from .endings import LOG_TAIL_LINES, Ending
 from .errors import server_died
-from .mixin import BlenderSpawnerMixin
+from .on_docker import TOKEN_VARIABLE, Document, OnDocker, environment_of, moment
 from .orphans import FoundServer
 
 SESSION = "/home/blender/.p2m/session/meta.json"
@@ -24,20 +23,6 @@ STOP_S = 10
 
 BEING_REMOVED = ("removing", "dead")
 """States of a container that somebody has told the engine to remove; it gives no log any more."""
-
-DISK_FULL = "no space left on device"
-
-Document = dict[str, Any]
-
-
-def moment(text: str) -> datetime | None:
-    """A time as the engine writes it, for example ``2026-11-25T03:36:01.123456789Z``; None for its ``0001-01-01…``."""
-    seconds, _, fraction = text.rstrip("Z").partition(".")
-    try:
-        read = datetime.fromisoformat(f"{seconds}.{fraction[:6] or '0':0<6}+00:00")
-    except ValueError:
-        return None
-    return read if read.year > 1 else None
 
 
 def ending_of(container: Document | None, log: str, saved_at: datetime | None) -> Ending:
@@ -64,11 +49,6 @@ def ending_of(container: Document | None, log: str, saved_at: datetime | None) -
     )
 
 
-def environment_of(container: Document) -> dict[str, str]:
-    """The environment that a container was given."""
-    return dict(line.split("=", 1) for line in container["Config"]["Env"] or [] if "=" in line)
-
-
 def saved_at_of(meta: bytes) -> datetime | None:
     """When the scene was saved, from the session's file, which may hold anything; None when it does not say."""
     try:
@@ -89,39 +69,11 @@ def file_in(archive: bytes) -> bytes:
         return b""
 
 
-class DockerFaults(BlenderSpawnerMixin, PooledDockerCalls):
+class DockerFaults(OnDocker):
     """Tells the mixin how containers ended, and finds those that nobody owns."""
-
-    object_id: str  # these of DockerSpawner
-    object_name: str
-    hub_id: str  # of BlenderDockerSpawner
 
     _events: ClassVar[dict[str, EngineEvents]] = {}
     _watched_id: str = ""
-
-    async def get_object(self) -> Document | None:
-        """What ``docker inspect`` says of the container, None when there is none.
-
-        DockerSpawner takes an engine's error 500 for "gone" as well, which would lose a running container: so what is
-        gone is asked about once more.
-
-        Raises:
-            docker.errors.DockerException, OSError: The engine does not answer, or not with an answer.
-        """
-        container: Document | None = await super().get_object()
-        if container is None:
-            try:
-                container = await self.docker("inspect_container", self.object_name)
-                self.object_id = container["Id"]
-            except NotFound:
-                return None
-        return container
-
-    def engine_is_silent(self, error: BaseException) -> bool:
-        """Whether an error is the engine's own or of the way to it, and not an answer about the server."""
-        if isinstance(error, APIError):
-            return not error.is_client_error()
-        return isinstance(error, DockerException | OSError)  # requests' own are OSError
 
     async def get_ip_and_port(self) -> tuple[str, int]:
         """Where the server listens.
@@ -165,7 +117,7 @@ class DockerFaults(BlenderSpawnerMixin, PooledDockerCalls):
         container = await self.get_object()
         if container is None:
             raise LookupError("no container")
-        self.api_token = environment_of(container)["JUPYTERHUB_API_TOKEN"]
+        self.api_token = environment_of(container["Config"]["Env"])[TOKEN_VARIABLE]
         address = await self.get_ip_and_port()
         self.load_state({"object_id": self.object_id, "object_name": self.object_name})
         return address
@@ -213,8 +165,3 @@ class DockerFaults(BlenderSpawnerMixin, PooledDockerCalls):
                 self.engine.connect, f"p2m.hub={self.hub_id}", self.log, self.request_sweep
             )
         return self._events[self.hub_id]
-
-
-def disk_is_full(error: BaseException) -> bool:
-    """Whether the engine refused because a disk has no room."""
-    return isinstance(error, APIError) and DISK_FULL in str(error)

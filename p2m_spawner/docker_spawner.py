@@ -7,64 +7,25 @@ from inspect import isawaitable
 from typing import Any
 
 from docker.errors import APIError, DockerException, ImageNotFound
-from requests.exceptions import ConnectionError as RequestsConnectionError
-from traitlets import Int, Unicode, default
+from traitlets import default
 
-from .docker_faults import DockerFaults, disk_is_full
+from .container_ports import ContainerPorts
+from .docker_faults import DockerFaults
 from .docker_network import ensure_network, keeps_containers_apart
-from .docker_options import BLENDER_PORT, CONFINEMENT, HOME, LOG_CONFIG, Options, merged
+from .docker_options import BLENDER_PORT, CONFINEMENT, LOG_CONFIG, Options, merged
 from .docker_ports import port_was_taken, published_ports
 from .docker_pull import PullFailed
 from .docker_resources import check_volumes, device_requests, explain_resources, mounts
 from .docker_upkeep import DockerUpkeep
-from .errors import SpawnFailure, engine_silent
-from .host_ports import HostPorts
+from .errors import SpawnFailure
 from .pull_progress import PullProgress
 
 PORT_TRIES = 5
 """How many port pairs are tried when other programs, another hub for instance, take ports at the same moment."""
 
 
-class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
+class BlenderDockerSpawner(DockerUpkeep, DockerFaults, ContainerPorts):
     """A container with Blender, its MCP server, JupyterLab and a desktop for each user."""
-
-    hub_id = Unicode(
-        "p2m",
-        help="""
-        Text (default ``p2m``) that tells the containers of this hub from those of other hubs on the same engine.
-        It is the value of the container label ``p2m.hub``. Set it to something of this hub's own: containers that
-        bear it and belong to no server in the hub's database are removed, for example after a stop that failed. With
-        the default, which another hub may have as well, none is.
-
-        Example: ``c.BlenderDockerSpawner.hub_id = "class-3b"``.
-        """,
-    ).tag(config=True)
-
-    pids_limit = Int(
-        1024,
-        min=64,
-        help="""
-        Number (default 1024) of processes and threads a container may have at once. Blender and JupyterLab need
-        about 150; the limit is what stops a fork bomb.
-
-        Example: ``c.BlenderDockerSpawner.pids_limit = 512``.
-        """,
-    ).tag(config=True)
-
-    starts_at_once = Int(
-        None,
-        min=1,
-        allow_none=True,
-        help="""
-        Number (default: as many as the engine's machine has processors) of servers that start at the same time; more
-        wait for their turn, in the order in which they were asked for, and their spawn pages say which place they
-        have. A start keeps about 1.5 processors busy for 3 seconds. A server that pulls its image does not count.
-
-        Example: ``c.BlenderDockerSpawner.starts_at_once = 8``.
-        """,
-    ).tag(config=True)
-
-    engine_options = frozenset({"image"})  # with allowed_images
 
     # Of DockerSpawner:
     object_id: str  # the container, empty while there is none
@@ -72,14 +33,6 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
     extra_create_kwargs: Any
 
     # Defaults of DockerSpawner's traits that make a container a user's own Blender
-
-    @default("image")
-    def _image_default(self) -> str:
-        return "p2m/blender-singleuser:latest"
-
-    @default("prefix")
-    def _prefix_default(self) -> str:
-        return "p2m"
 
     @default("network_name")
     def _network_name_default(self) -> str:
@@ -90,22 +43,10 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
         # DockerSpawner would use it on any network but "bridge"; a hub in a container on our network sets it.
         return False
 
-    @default("notebook_dir")
-    def _notebook_dir_default(self) -> str:
-        return HOME
-
     @default("remove")
     def _remove_default(self) -> bool:
         # A container is made anew at each start, so that image, limits and environment are today's.
         return True
-
-    @default("mem_limit")
-    def _mem_limit_default(self) -> int:
-        return 4 * 1024**3
-
-    @default("cpu_limit")
-    def _cpu_limit_default(self) -> float:
-        return 2.0
 
     # What goes beneath the operator's own extra_host_config and extra_create_kwargs
 
@@ -124,14 +65,7 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
 
     def _create_kwargs(self, extra: Options) -> Options:
         """Labels, by which operators and ``make down`` find the containers, and the published port."""
-        kwargs: Options = {
-            "labels": {
-                "p2m.hub": self.hub_id,
-                "p2m.user": self.user.name,
-                "p2m.server": self.name,
-                **self.upkeep_labels,
-            },
-        }
+        kwargs: Options = {"labels": self.labels}
         if self.publish_mcp:
             kwargs["ports"] = {f"{BLENDER_PORT}/tcp": None}
         return merged(kwargs, extra)
@@ -145,10 +79,6 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
     def mount_binds(self) -> list[Any]:
         """DockerSpawner's ``mounts``, and the shared files of the profile."""
         return [*super().mount_binds, *mounts(self.assets)]
-
-    def engine_options_form(self) -> Any:
-        """DockerSpawner's own page, for ``allowed_images``."""
-        return super()._default_options_form()
 
     def ports_on_host(self) -> dict[str, int | None]:
         """As the mixin's."""
@@ -239,6 +169,9 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
         theirs = self.extra_host_config, self.extra_create_kwargs
         try:
             self.extra_host_config = self._host_config(await self._value_of(theirs[0]))
+            if self.cpu_limit and self.cpu_limit >= await self.engine.processors():
+                # A quota of all processors limits nothing, and the kernel's account of it costs a start 5 %.
+                self.extra_host_config.setdefault("cpu_quota", 0)
             self.extra_create_kwargs = self._create_kwargs(await self._value_of(theirs[1]))
             return await super().create_object()
         finally:
@@ -261,24 +194,8 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, HostPorts):
             self.object_id = (await self._create())[self.object_id_key]
 
     def explain(self, error: BaseException) -> SpawnFailure | None:
-        """As the mixin's; also puts what docker-py and its HTTP library raise into words."""
-        if failure := explain_resources(error):
-            return failure
-        if disk_is_full(error):
-            return SpawnFailure(
-                "The disk of the machine that runs the containers is full. Tell the administrator.",
-                reason="disk_full",
-                log_message=f"Docker: {error}",
-            )
-        if isinstance(error, RequestsConnectionError):
-            return engine_silent(f"Docker: {error}")
-        if isinstance(error, DockerException | OSError):
-            return SpawnFailure(
-                "Your container could not be started. Try again; if it happens again, tell the administrator.",
-                reason="engine",
-                log_message=f"Docker: {error}",
-            )
-        return super().explain(error)
+        """As the mixin's; also puts refused GPUs and shared files into words."""
+        return explain_resources(error) or super().explain(error)
 
     # What the mixin asks
 

@@ -4,18 +4,11 @@ from collections.abc import Mapping
 from typing import Any
 
 from docker.errors import DockerException, NotFound
-from traitlets import default
 
 from .docker_homes import own_home
-from .docker_options import HOME
 from .homes import HomesMixin
 from .observed import ObservedBlenderMixin
-
-IMAGE_SETTING_LABEL = "p2m.image-setting"
-"""Label of a container: which image the operator's setting named when it was created."""
-
-TOKEN_VARIABLE = "JUPYTERHUB_API_TOKEN="  # noqa: S105
-"""How the line of a container's environment begins that has the server's hub token."""
+from .on_docker import IMAGE_SETTING_LABEL, TOKEN_VARIABLE, environment_of
 
 
 class DockerUpkeep(HomesMixin, ObservedBlenderMixin):
@@ -24,24 +17,10 @@ class DockerUpkeep(HomesMixin, ObservedBlenderMixin):
     docker: Any  # these of DockerSpawner
     format_volume_name: Any
     get_object: Any
-    image: str
     object_id: str
     volumes: Mapping[str, Any]
-    hub_id: str  # of BlenderDockerSpawner
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:
-        super().__init__(*args, **kwargs)
-        self._image_setting: str = self.image  # before a user's or a group's choice
-
-    @default("volumes")
-    def _volumes_default(self) -> dict[str, str]:
-        # Two Blenders that saved their session into one home would overwrite each other's work.
-        return {"p2m-{username}--{servername}" if self.name else "p2m-{username}": HOME}
-
-    @property
-    def upkeep_labels(self) -> dict[str, str]:
-        """Labels for the container, by which what follows knows it again."""
-        return {IMAGE_SETTING_LABEL: self._image_setting}
+    hub_id: str  # these of OnDocker
+    image_setting: str
 
     async def remove_home(self) -> None:
         """Remove the volume of the home, after a container that still has it."""
@@ -80,7 +59,7 @@ class DockerUpkeep(HomesMixin, ObservedBlenderMixin):
             self.log.debug("It is not known whether there is a newer image: %s", error)
             return False
         name, setting = container["Config"]["Image"], container["Config"]["Labels"].get(IMAGE_SETTING_LABEL)
-        return bool(image["Id"] != container["Image"] or name == setting != self._image_setting)
+        return bool(image["Id"] != container["Image"] or name == setting != self.image_setting)
 
     async def token_of_server(self) -> str:
         """The token in the container's environment."""
@@ -89,5 +68,4 @@ class DockerUpkeep(HomesMixin, ObservedBlenderMixin):
         except (DockerException, OSError) as error:
             self.log.debug("The server's token cannot be read: %s", error)
             return ""
-        lines = (line for line in container["Config"]["Env"] if line.startswith(TOKEN_VARIABLE))
-        return str(next(lines, "").removeprefix(TOKEN_VARIABLE))
+        return environment_of(container["Config"]["Env"]).get(TOKEN_VARIABLE, "")

@@ -22,7 +22,9 @@ KILLED = 128 + 9
 SOONER_THAN_HOURS = 48
 """Age of a saved scene, in hours, up to which it is worth a word."""
 
-Reason = Literal["out_of_memory", "killed", "removed", "exited", "crashed", "start_failed", "start_interrupted"]
+Reason = Literal[
+    "out_of_memory", "killed", "removed", "exited", "crashed", "start_failed", "start_interrupted", "machine_away"
+]
 """Metric label."""
 
 
@@ -41,6 +43,7 @@ class Ending:
         removed: Whether nothing was left of the server to ask about.
         failure: The user's sentence of a start that failed; empty for a server that had been ready.
         interrupted: Whether the hub itself ended while it was starting the server.
+        away: The user's sentences when the machine that ran it does not answer any more; otherwise empty.
         started_again: Whether the server has been started since: then this no longer says why it does not run.
     """
 
@@ -54,6 +57,7 @@ class Ending:
     removed: bool = False
     failure: str = ""
     interrupted: bool = False
+    away: str = ""
     started_again: bool = False
 
     @property
@@ -63,6 +67,8 @@ class Ending:
             return "start_failed"
         if self.interrupted:
             return "start_interrupted"
+        if self.away:
+            return "machine_away"
         if self.removed:
             return "removed"
         if self.out_of_memory and self.exit_code != 0:  # it stays set after something else in the server was ended
@@ -78,6 +84,8 @@ class Ending:
             return self.failure
         if self.interrupted:
             return "The hub was restarted while your Blender was being started. Start it again."
+        if self.away:
+            return self.away
         return f"{self._what_happened()} {self._scene()} Start it again to go on where you were."
 
     def _what_happened(self) -> str:

@@ -1,12 +1,11 @@
-"""The host ports of a user's container: where the ranges begin, which pair it holds, and how a restarted hub knows."""
+"""The host ports of a user's server: where the ranges begin, which pair it holds, and what of it outlives the hub."""
 
 from typing import Any, ClassVar
 
 from dockerspawner import DockerSpawner
 from traitlets import Int
 
-from .docker_options import BLENDER_PORT
-from .docker_ports import host_port, port_is_free
+from .docker_ports import port_is_free
 from .ports import PortLedger, PortPair
 
 
@@ -74,27 +73,17 @@ class HostPorts(DockerSpawner):
 
         self.ports = self._ledger.allocate(self._log_name, is_usable)
 
-    @property
-    def port_bindings(self) -> dict[int, tuple[str, int | None]]:
-        """Where each published port of the container appears on the host, for ``create_host_config``.
+    def restore_ports(self, ui: int, mcp: int | None) -> None:
+        """Take over what a running server has, of which the hub's database knows no ports.
 
-        A server that holds no ports gets those that the engine chooses at each start.
+        A hub that was killed before it could write them down has started it.
+
+        Args:
+            ui: The port of its Jupyter server.
+            mcp: That of its raw socket; None when it is not published.
         """
-        ui, mcp = (self.ports.ui, self.ports.mcp) if self.ports else (None, None)
-        bindings = {self.port: (self.host_ip, ui)}
-        return {**bindings, BLENDER_PORT: ("127.0.0.1", mcp)} if self.publish_mcp else bindings
-
-    async def get_object(self) -> Any:
-        """What the engine says of the container, None without one.
-
-        A running container of which the hub's database knows no ports was started by a hub that was killed before it
-        could write them down: they are taken from the container.
-        """
-        container = await super().get_object()
-        if container and container["State"]["Running"] and not self.ports and (ui := host_port(container, self.port)):
-            mcp = host_port(container, BLENDER_PORT) or self.mcp_port_start + ui - self.ui_port_start
-            self.ports = self._ledger.restore(self._log_name, PortPair(ui, mcp))
-        return container
+        pair = PortPair(ui, mcp or self.mcp_port_start + ui - self.ui_port_start)
+        self.ports = self._ledger.restore(self._log_name, pair)
 
     def get_state(self) -> dict[str, Any]:
         """The engine's state and the ports, so that a restarted hub knows which are taken."""
@@ -110,7 +99,7 @@ class HostPorts(DockerSpawner):
             self.ports = self._ledger.restore(self._log_name, PortPair(**state["ports"]))
 
     def clear_state(self) -> None:
-        """Forget the container and give the ports back."""
+        """Forget the server and give the ports back."""
         super().clear_state()
         self._ledger.release(self._log_name)
         self.ports = None

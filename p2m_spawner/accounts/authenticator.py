@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import Any
 
 from jupyterhub.auth import Authenticator
+from sqlalchemy.exc import SQLAlchemyError
 from tornado import web
 from traitlets import Dict, Enum, Integer, Set, Unicode, default
 
@@ -15,6 +16,7 @@ from p2m_spawner.accounts import api, handlers, names, passwords
 from p2m_spawner.accounts.errors import WrongCredentials
 from p2m_spawner.accounts.model import AccountStore
 from p2m_spawner.accounts.service import Accounts, Rules
+from p2m_spawner.schema import WrongSchema
 
 
 class AccountsAuthenticator(Authenticator):
@@ -26,7 +28,8 @@ class AccountsAuthenticator(Authenticator):
         help="""Where accounts are kept (str): an SQLAlchemy URL with a blocking driver.
 
         Default: an SQLite file (mode 0600) in the hub's working directory; its folder must exist. The table
-        `p2m_accounts` is made when missing.
+        `p2m_accounts` is made when missing. A table of an older version is upgraded in an SQLite file, which is copied
+        first; in a database server `python -m p2m_spawner.migrations` does it.
 
         Example: `"postgresql+psycopg://hub:secret@db.example.org/accounts"`
         """,
@@ -137,7 +140,18 @@ class AccountsAuthenticator(Authenticator):
 
     def __init__(self, **kwargs: Any) -> None:
         super().__init__(**kwargs)
-        _ = self.accounts  # a bad db_url stops the hub at start, with SQLAlchemy's sentence
+        # A bad db_url, or tables of another version, stop the hub at start with a sentence; a server that does not
+        # answer yet does not.
+        try:
+            self._store.prepare()
+        except WrongSchema:
+            raise
+        except (SQLAlchemyError, OSError) as error:
+            self.log.warning("The accounts database %r does not answer yet: %s", self._store.url, error)
+
+    @cached_property
+    def _store(self) -> AccountStore:
+        return AccountStore(self.db_url)
 
     @cached_property
     def accounts(self) -> Accounts:
@@ -153,7 +167,7 @@ class AccountsAuthenticator(Authenticator):
             signups_per_hour=self.signups_per_hour,
             cost=passwords.Cost(memory=self.hash_memory, passes=self.hash_passes, lanes=self.hash_lanes),
         )
-        return Accounts(AccountStore(self.db_url), rules, log=self.log)
+        return Accounts(self._store, rules, log=self.log)
 
     def normalize_username(self, username: str) -> str:
         """One spelling per person: NFKC, case folded, then JupyterHub's `username_map`."""

@@ -3,12 +3,13 @@
 from datetime import UTC, datetime
 from enum import StrEnum
 
-from sqlalchemy import DateTime, String, func, select, update
+from sqlalchemy import String, func, select, update
 from sqlalchemy.exc import IntegrityError
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
 from p2m_spawner.accounts.errors import NameTaken, UnknownAccount
-from p2m_spawner.database import Store
+from p2m_spawner.database import Store, Time
+from p2m_spawner.schema import ACCOUNTS
 
 
 class State(StrEnum):
@@ -35,7 +36,7 @@ class Account(Base):
     state: Mapped[str] = mapped_column(String(32), index=True)
     password_hash: Mapped[str | None] = mapped_column(String(512))
     temporary: Mapped[bool] = mapped_column(default=False)
-    created: Mapped[datetime] = mapped_column(DateTime(timezone=True))
+    created: Mapped[datetime] = mapped_column(Time)
 
     @property
     def is_awaiting(self) -> bool:
@@ -51,7 +52,7 @@ class AccountStore(Store):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, Base.metadata)
+        super().__init__(url, ACCOUNTS)
 
     def find(self, name: str) -> Account | None:
         """The account of a normalised name, or None."""

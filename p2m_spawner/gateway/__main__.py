@@ -49,11 +49,12 @@ def supervise(settings: GatewaySettings) -> int:
 def serve(descriptor: int) -> int:
     """Serve on a socket that the supervisor has opened."""
     from p2m_spawner.gateway import keys, serving
+    from p2m_spawner.schema import WrongSchema
 
     write_log()
     try:
         serving.serve(GatewaySettings.from_environment(os.environ), socket.socket(fileno=descriptor))
-    except keys.KeyFileError as problem:
+    except (keys.KeyFileError, WrongSchema) as problem:
         print(f"gateway: {problem}", file=sys.stderr)
         return 1
     return 0

@@ -1,11 +1,14 @@
 """The parts of a running gateway, made once from its settings and given to every route."""
 
 import asyncio
+import logging
 from contextlib import AsyncExitStack
 from dataclasses import dataclass, field
 from pathlib import Path
 from types import TracebackType
 from typing import Self
+
+from sqlalchemy.exc import SQLAlchemyError
 
 from p2m_spawner.gateway.addresses import Addresses
 from p2m_spawner.gateway.audit import Audit
@@ -20,6 +23,9 @@ from p2m_spawner.gateway.settings import GatewaySettings
 from p2m_spawner.gateway.sign_in import SignIn
 from p2m_spawner.gateway.store import GrantStore
 from p2m_spawner.hub_client import HubClient
+from p2m_spawner.schema import WrongSchema
+
+log = logging.getLogger(__name__)
 
 KEY_FILE = "gateway-keys.json"
 """Name of the key file in the state folder."""
@@ -66,10 +72,11 @@ class Gateway:
 
         Raises:
             sqlalchemy.exc.ArgumentError, sqlalchemy.exc.NoSuchModuleError, ImportError: The database's URL is unusable.
+            p2m_spawner.schema.WrongSchema: The database's tables are.
         """
         hub = HubClient(settings.hub_api_url, settings.hub_token)
         keys = key_ring(settings.state_dir)
-        grants = Grants(GrantStore(settings.db_url), keys)
+        grants = Grants(_prepared(GrantStore(settings.db_url)), keys)
         callers, addresses, metrics, pages = Callers(hub, grants), Addresses(settings), Metrics(), Pages(settings)
         sign_in = SignIn(settings, hub, callers, keys, addresses, pages)
         audit_file = settings.state_dir / AUDIT_FILE
@@ -100,6 +107,17 @@ class Gateway:
             stack.callback(self.oauth.close)
             await stack.enter_async_context(self.hub)
             await stack.enter_async_context(self.servers)
+
+
+def _prepared(store: GrantStore) -> GrantStore:
+    """Make or check the tables now if the database answers; the first use does it otherwise."""
+    try:
+        store.prepare()
+    except WrongSchema:
+        raise
+    except (SQLAlchemyError, OSError) as error:
+        log.warning("The gateway's database %r does not answer yet: %s", store.url, error)
+    return store
 
 
 def key_ring(state_dir: Path) -> KeyRing:

@@ -46,6 +46,7 @@ def serve(settings: GatewaySettings, listener: socket.socket) -> None:
 
     Raises:
         p2m_spawner.gateway.keys.KeyFileError: The keys of tokens cannot be used.
+        p2m_spawner.schema.WrongSchema: The database's tables cannot be used.
     """
     logging.getLogger("httpx2").setLevel(logging.WARNING)  # a line per request to the hub
     gateway = Gateway.from_settings(settings)

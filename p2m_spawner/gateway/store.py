@@ -4,13 +4,13 @@ A grant is one sign-in of one client: a login by the REST API, or an OAuth autho
 time, of which only a hash is kept. Access tokens are not kept: each names its grant.
 """
 
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
-from sqlalchemy import DateTime, String, TypeDecorator, delete, select, update
-from sqlalchemy.engine import Dialect
-from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
+from sqlalchemy import ColumnElement, String, delete, select, update
+from sqlalchemy.orm import DeclarativeBase, Mapped, Session, mapped_column
 
-from p2m_spawner.database import Store
+from p2m_spawner.database import Store, Time
+from p2m_spawner.schema import GATEWAY
 
 MOST_GRANTS = 100
 """Grants that one user has at most; a new one ends the oldest, so that the table stays bounded."""
@@ -21,17 +21,6 @@ KEEP_REVOKED = timedelta(hours=2)
 
 class Base(DeclarativeBase):
     """SQLAlchemy's registry of the gateway's tables."""
-
-
-class Time(TypeDecorator[datetime]):
-    """A time in UTC; SQLite keeps no time zone and would return one without."""
-
-    impl = DateTime(timezone=True)
-    cache_ok = True
-
-    def process_result_value(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Say that what SQLite returns is UTC."""
-        return value.replace(tzinfo=UTC) if value is not None and value.tzinfo is None else value
 
 
 class Grant(Base):
@@ -78,7 +67,7 @@ class GrantStore(Store):
     """
 
     def __init__(self, url: str) -> None:
-        super().__init__(url, Base.metadata)
+        super().__init__(url, GATEWAY)
 
     def find(self, grant_id: str) -> Grant | None:
         """The grant of an id, good or not; None when there is none."""
@@ -93,13 +82,14 @@ class GrantStore(Store):
         """
         with self._session() as session, session.begin():
             gone = (Grant.expires < grant.created) | (Grant.revoked < grant.created - KEEP_REVOKED)
-            session.execute(delete(Grant).where(gone))
+            session.execute(delete(Grant).where(Grant.id.in_(_not_held(session, gone))))
             newest = (
                 select(Grant.id)
                 .where(Grant.user == grant.user, Grant.revoked.is_(None))
                 .order_by(Grant.used.desc(), Grant.id)
             )
-            surplus = list(session.scalars(newest.offset(MOST_GRANTS - 1)))
+            oldest = session.scalars(newest.offset(MOST_GRANTS - 1)).all()
+            surplus = _not_held(session, Grant.id.in_(oldest) & Grant.revoked.is_(None))
             session.execute(update(Grant).where(Grant.id.in_(surplus)).values(revoked=grant.created))
             session.add(grant)
         return surplus
@@ -132,3 +122,11 @@ class GrantStore(Store):
         with self._session() as session:
             good = select(Grant).where(Grant.user == user, Grant.revoked.is_(None), Grant.expires > now)
             return list(session.scalars(good.order_by(Grant.used.desc())))
+
+
+def _not_held(session: Session, which: ColumnElement[bool]) -> list[str]:
+    """Ids of some grants, now held by this transaction; without those that another process changes at this moment.
+
+    Two that wait for each other's rows would be a deadlock. Whoever holds a row does the same with it, or uses it.
+    """
+    return list(session.scalars(select(Grant.id).where(which).with_for_update(skip_locked=True)))

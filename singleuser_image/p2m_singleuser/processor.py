@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -14,7 +15,8 @@ class Processor:
 
     Attributes:
         used_seconds: Since it was started, all cores together; None when the kernel does not say.
-        limit_cores: How many cores it may use at a time; None when there is no limit.
+        limit_cores: How many cores it may use at a time: its limit, or all of the machine that it may run on; None
+            when the kernel does not say.
     """
 
     used_seconds: float | None
@@ -42,8 +44,10 @@ def _usage(path: Path) -> float | None:
 
 def _limit(quota_and_period: list[str]) -> float | None:
     """Cores from a quota and the period that it is for; version 2 says ``max`` and version 1 -1 for no limit."""
+    if not quota_and_period:
+        return None
     quota, period = _number(quota_and_period), _number(quota_and_period[1:])
-    return None if not quota or not period or quota < 0 else quota / period
+    return quota / period if quota and period and quota > 0 else float(len(os.sched_getaffinity(0)))
 
 
 def _words(path: Path) -> list[str]:

@@ -113,16 +113,23 @@ class Hub:
         return docker.from_env(environment=self.environment)
 
     def down(self) -> None:
-        """Stop hub and containers as `make down` does, then remove the volumes of the people of this test."""
+        """Stop the hub as `make down` does, and remove its containers and the volumes of the people of this test."""
+        for container in self.containers():  # nobody waits for what they would save
+            with contextlib.suppress(docker.errors.APIError):
+                container.remove(force=True)
+        self.end()
+        for person in self.people:
+            with contextlib.suppress(docker.errors.NotFound):
+                self.engine.volumes.get(person.volume).remove()
+
+    def end(self) -> None:
+        """Stop hub and containers as `make down` does."""
         try:
             subprocess.run(["deploy/hub", "down"], cwd=ROOT, env=self.environment, check=True, timeout=120)
         finally:
             if self.process:
                 self.process.terminate()  # a hub that deploy/hub did not start
                 self.process.wait(30)
-        for person in self.people:
-            with contextlib.suppress(docker.errors.NotFound):
-                self.engine.volumes.get(person.volume).remove()
 
     def print_logs(self) -> None:
         """Print its log and those of its containers: shown by pytest with a failed test."""
@@ -151,6 +158,10 @@ class Hub:
         """The user containers of this hub, running or not."""
         found: list[Any] = self.engine.containers.list(all=True, filters={"label": f"p2m.hub={self.state_dir}"})
         return found
+
+    def container_of(self, person: "Person") -> Any:
+        """A person's container."""
+        return self.engine.containers.get(f"p2m-{person.name}")
 
 
 def is_running(pid: int) -> bool:
@@ -299,4 +310,4 @@ class Person:
 
     def container(self) -> Any:
         """The person's container."""
-        return self.hub.engine.containers.get(f"p2m-{self.name}")
+        return self.hub.container_of(self)

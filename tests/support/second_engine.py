@@ -46,6 +46,8 @@ class SecondEngine:
         self.address = f"10.213.{number}.2"
         self.log = self.state / "dockerd.log"
         self.process: subprocess.Popen[bytes] | None = None
+        self.options: tuple[str, ...] = ()  # more of the daemon's command line
+        self.environment: dict[str, str] = {}  # more of the daemon's environment
 
     @property
     def url(self) -> str:
@@ -88,6 +90,8 @@ class SecondEngine:
             self.process = subprocess.Popen(
                 [
                     *self.inside,
+                    # With a host name of its own, which nodes of a swarm are known by.
+                    *("unshare", "--uts", "sh", "-c", f'hostname {self.name} && exec "$0" "$@"'),
                     "dockerd",
                     f"--data-root={self.data}",
                     f"--exec-root={self.state}/exec",
@@ -95,7 +99,9 @@ class SecondEngine:
                     f"--host={self.url}",
                     f"--containerd-namespace={self.name}",
                     f"--containerd-plugins-namespace={self.name}-plugins",
+                    *self.options,
                 ],
+                env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=log,
                 stderr=log,
@@ -103,7 +109,8 @@ class SecondEngine:
             )
         wait_for(self._answers, START_S, f"the engine at {self.url}")
 
-    def _is_up(self) -> bool:
+    def is_up(self) -> bool:
+        """Whether it runs and answers."""
         return self.process is not None and self.process.poll() is None and self._answers()
 
     def _answers(self) -> bool:
@@ -147,7 +154,7 @@ class SecondEngine:
     def tear_down(self) -> None:
         """Remove its containers, volumes and networks, end it, and take its network away; its images stay in `data`."""
         try:
-            if self._is_up():
+            if self.is_up():
                 with contextlib.closing(self.client()) as client:
                     for container in client.containers.list(all=True):
                         container.remove(force=True, v=True)

@@ -29,7 +29,10 @@ class Recorder(BlenderDockerSpawner):
         async def run(function, *args):
             return None
 
-        return SimpleNamespace(run=run, client=docker.APIClient(version="1.41"))
+        async def processors():
+            return 2
+
+        return SimpleNamespace(run=run, processors=processors, client=docker.APIClient(version="1.41"))
 
     def get_env(self):
         return {}
@@ -71,6 +74,17 @@ async def test_limits_and_image_are_the_profiles_and_isolation_stays(monkeypatch
     assert config["CpuQuota"] == 150_000
     assert config["CapDrop"] == ["ALL"]
     assert config["ReadonlyRootfs"] is True
+
+
+@pytest.mark.parametrize(("cpus", "quota"), [(1.9, 190_000), (2, None), (64, None)])
+async def test_a_limit_that_limits_nothing_costs_nothing(monkeypatch, cpus, quota):
+    _, config = await created(monkeypatch, cpus=cpus)
+    assert config.get("CpuQuota") == quota
+
+
+async def test_an_operators_own_quota_stays(monkeypatch):
+    _, config = await created(monkeypatch, {"extra_host_config": {"cpu_quota": 70_000}})
+    assert config["CpuQuota"] == 70_000
 
 
 async def test_shared_files_are_mounted_read_only_beside_home_and_the_operators_own(monkeypatch):

@@ -6,8 +6,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from p2m_spawner.docker_faults import ending_of, environment_of, file_in, moment, saved_at_of
+from p2m_spawner.docker_faults import ending_of, file_in, saved_at_of
 from p2m_spawner.endings import Ending, Endings, readable_duration, readable_size
+from p2m_spawner.on_docker import environment_of, moment
 
 NOON = datetime(2026, 11, 25, 12, tzinfo=UTC)
 
@@ -127,7 +128,7 @@ def test_times_of_the_engine(text: str, read: datetime | None):
 
 
 def test_the_environment_of_a_container():
-    assert environment_of({"Config": {"Env": ["A=b=c", "JUPYTERHUB_API_TOKEN=t", "odd"]}}) == {
+    assert environment_of(["A=b=c", "JUPYTERHUB_API_TOKEN=t", "odd"]) == {
         "A": "b=c",
         "JUPYTERHUB_API_TOKEN": "t",
     }

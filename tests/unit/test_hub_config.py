@@ -77,9 +77,9 @@ def test_the_spawner_is_named_by_its_entry_point_and_containers_outlive_the_hub(
     c = configured(spawner, given)
     assert c.JupyterHub.spawner_class == "blender-docker"
     assert c.JupyterHub.cleanup_servers is False
-    assert c.BlenderDockerSpawner.hub_id == str(given.state_dir)
-    assert (c.BlenderDockerSpawner.mem_limit, c.BlenderDockerSpawner.cpu_limit) == ("2G", 1.5)
-    assert c.BlenderDockerSpawner.publish_mcp is True
+    assert c.BlenderSpawnerMixin.hub_id == str(given.state_dir)
+    assert (c.BlenderSpawnerMixin.mem_limit, c.BlenderSpawnerMixin.cpu_limit) == ("2G", 1.5)
+    assert c.BlenderSpawnerMixin.publish_mcp is True
 
 
 def test_the_culler_may_see_and_stop_servers_and_nothing_else(tmp_path):
@@ -113,7 +113,7 @@ def test_without_limits_there_is_no_culler(tmp_path):
 def test_servers_report_their_use_several_times_within_a_short_limit(tmp_path):
     def interval(limit: str) -> str:
         c = configured(culling, settings(tmp_path, P2M_IDLE_TIMEOUT=limit))
-        return c.BlenderDockerSpawner.environment.get_value({})["JUPYTERHUB_ACTIVITY_INTERVAL"]
+        return c.BlenderSpawnerMixin.environment.get_value({})["JUPYTERHUB_ACTIVITY_INTERVAL"]
 
     assert (interval("40"), interval("7200")) == ("10", "300")
 
@@ -121,11 +121,11 @@ def test_servers_report_their_use_several_times_within_a_short_limit(tmp_path):
 def test_lifecycle_settings_are_off_unless_asked_for(tmp_path):
     c = configured(lifecycle, settings(tmp_path))
     assert (c.JupyterHub.allow_named_servers, c.JupyterHub.shutdown_on_logout) == (False, False)
-    assert c.BlenderDockerSpawner.delete_home is False
+    assert c.BlenderSpawnerMixin.delete_home is False
     c = configured(lifecycle, settings(tmp_path, P2M_NAMED_SERVERS="2", P2M_STOP_ON_LOGOUT="1", P2M_DELETE_HOMES="1"))
     assert (c.JupyterHub.allow_named_servers, c.JupyterHub.named_server_limit_per_user) == (True, 2)
     assert c.JupyterHub.shutdown_on_logout is True
-    assert c.BlenderDockerSpawner.delete_home is True
+    assert c.BlenderSpawnerMixin.delete_home is True
 
 
 def test_prometheus_reads_metrics_only_by_a_token_that_stays(tmp_path):
@@ -157,9 +157,9 @@ def test_profiles_and_modes_are_the_spawners(tmp_path):
     c = configured(
         spawner, settings(tmp_path, P2M_PROFILES=str(file), P2M_BLENDER_MODE="headless", P2M_MCP_MODE="no-code")
     )
-    assert c.BlenderDockerSpawner.profiles_file == str(file)
-    assert (c.BlenderDockerSpawner.blender_mode, c.BlenderDockerSpawner.mcp_mode) == ("headless", "no-code")
-    assert "profiles_file" not in configured(spawner, settings(tmp_path)).BlenderDockerSpawner
+    assert c.BlenderSpawnerMixin.profiles_file == str(file)
+    assert (c.BlenderSpawnerMixin.blender_mode, c.BlenderSpawnerMixin.mcp_mode) == ("headless", "no-code")
+    assert "profiles_file" not in configured(spawner, settings(tmp_path)).BlenderSpawnerMixin
 
 
 def test_the_pages_folders_exist(tmp_path):

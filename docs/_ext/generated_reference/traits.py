@@ -1,7 +1,7 @@
 """Reference of the traits that `jupyterhub_config.py` may set: type and default from the trait, meaning from its help.
 
-Not autodoc_traits: it documents a class with all that it inherits, here seventy traits of JupyterHub and DockerSpawner
-whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
+Not autodoc_traits: it documents a class with all that it inherits, here a hundred traits of JupyterHub and of engines'
+spawners whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
 """
 
 from collections.abc import Iterable
@@ -10,7 +10,9 @@ from traitlets import HasTraits, TraitType, Undefined
 
 from p2m_spawner.accounts.authenticator import AccountsAuthenticator
 from p2m_spawner.docker_spawner import BlenderDockerSpawner
+from p2m_spawner.kube_spawner import BlenderKubeSpawner
 from p2m_spawner.mixin import BlenderSpawnerMixin
+from p2m_spawner.swarm.spawner import BlenderSwarmSpawner
 
 from .markdown import code, from_docstring
 
@@ -18,8 +20,8 @@ Trait = TraitType[object, object]
 
 
 def of_the_spawner() -> str:
-    """What every engine's spawner has, then what is Docker's."""
-    ours = _own_traits(BlenderDockerSpawner)
+    """What every engine's spawner has, then what is Docker's, what a swarm has beside it, and what is Kubernetes'."""
+    ours, swarm, of_kubernetes = map(_own_traits, (BlenderDockerSpawner, BlenderSwarmSpawner, BlenderKubeSpawner))
     shared = BlenderSpawnerMixin.class_traits()
     return "\n".join(
         [
@@ -27,6 +29,10 @@ def of_the_spawner() -> str:
             _described("BlenderSpawnerMixin", [trait for trait in ours if trait.name in shared]),
             "## Of Docker's\n",
             _described("BlenderDockerSpawner", [trait for trait in ours if trait.name not in shared]),
+            "## Of Docker Swarm's\n",
+            _described("BlenderSwarmSpawner", [trait for trait in swarm if trait not in ours]),
+            "## Of Kubernetes'\n",
+            _described("BlenderKubeSpawner", [trait for trait in of_kubernetes if trait.name not in shared]),
         ]
     )
 

@@ -5,8 +5,8 @@ from datetime import datetime
 from sqlalchemy import JSON, String, delete, select, update
 from sqlalchemy.orm import DeclarativeBase, Mapped, mapped_column
 
-from p2m_spawner.database import Store
-from p2m_spawner.gateway.store import Time
+from p2m_spawner.database import Store, Time
+from p2m_spawner.schema import GATEWAY
 
 MOST_CLIENTS = 5000
 """Clients that are kept at most: about 3 MB. Anybody may register one, so those that nobody let in go first."""
@@ -47,7 +47,7 @@ class ClientStore(Store):
     """
 
     def __init__(self, url: str, most: int = MOST_CLIENTS) -> None:
-        super().__init__(url, Base.metadata)
+        super().__init__(url, GATEWAY)
         self._most = most
 
     def find(self, client_id: str) -> RegisteredClient | None:

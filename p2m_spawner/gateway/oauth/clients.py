@@ -2,6 +2,7 @@
 
 import hashlib
 import hmac
+import re
 import secrets
 import time
 import unicodedata
@@ -11,6 +12,9 @@ from datetime import UTC, datetime
 
 from p2m_spawner.gateway.oauth.client_store import ClientStore, RegisteredClient
 from p2m_spawner.gateway.store_calls import StoreCalls
+
+REGISTERED_ID = re.compile(r"[0-9a-f]{32}")
+"""Form of a registered client's id."""
 
 LONGEST_NAME = 64
 """Characters of a client's name that are shown."""
@@ -85,6 +89,8 @@ class Clients:
 
     async def find(self, client_id: str) -> Client | None:
         """A registered client; None when there is none (any more)."""
+        if not REGISTERED_ID.fullmatch(client_id):  # anybody can send anything, which not every database takes
+            return None
         row = await self._calls.run(self._store.find, client_id)
         if row is None:
             return None

@@ -1,0 +1,1 @@
+"""``blender-swarm``: users' Blenders as services of a Docker Swarm."""
