@@ -231,7 +231,7 @@ def measure(stage: Stage, runs: int = 5, seconds: float = 2.0, ways: tuple[str, 
         install_websockify(stage.desktop)
     if set(ways) & set(SELKIES):
         install_selkies(stage.desktop)
-    mark_x, mark_y = blender.run(PREPARE).split()
+    mark_x, mark_y = blender.run(PREPARE).split()[-2:]
     watcher = WATCHER.replace("MARK_X", mark_x).replace("MARK_Y", mark_y)
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(
