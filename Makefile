@@ -29,7 +29,7 @@ test:  ## Install what the tests need, check the code, run all tests
 	@echo "==> tests: $(TESTS), two files at a time"
 	@pytest --durations=15 -m "not alone" -n 2 --no-loadscope-reorder $(TESTS)
 	@echo "==> tests: those that need the machine for themselves"
-	@pytest --durations=5 -m alone $(TESTS)
+	@pytest --durations=5 -m alone $$(grep -rl --include="test_*.py" "mark\.alone" tests)
 
 docs:  ## Build the documentation into docs/_build/html; a warning is an error
 	@deploy/environment test

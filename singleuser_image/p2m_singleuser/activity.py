@@ -6,6 +6,7 @@ newest of all settings whose names end in ``_last_activity``.
 
 from __future__ import annotations
 
+import os
 from datetime import UTC, datetime
 from typing import Any
 
@@ -16,8 +17,8 @@ from tornado.ioloop import PeriodicCallback
 from p2m_singleuser.jobs import JobStore
 from p2m_singleuser.link import BlenderLink, BlenderLinkError, BlenderTimeout
 
-LOOK_MS = 15_000.0
-"""Milliseconds between two looks at whether anything works."""
+LOOK_S = 15.0
+"""Seconds between two looks at whether anything works; less where the hub is told of use more often."""
 
 LAYOUTS = "/lab/api/workspaces"
 """Part of the paths at which JupyterLab stores which tabs are open."""
@@ -74,6 +75,7 @@ def keep_alive_while_at_work(settings: dict[str, Any], store: JobStore, link: Bl
         if used := await last_use(store, link):
             settings["p2m_work_last_activity"] = max(used, settings.get("p2m_work_last_activity", used))
 
-    callback = PeriodicCallback(look, LOOK_MS)
+    told_every = float(os.environ.get("JUPYTERHUB_ACTIVITY_INTERVAL") or 0) or LOOK_S
+    callback = PeriodicCallback(look, 1000 * min(LOOK_S, told_every))
     callback.start()
     return callback

@@ -1,4 +1,4 @@
-"""The commands and tools that edit the scene, in a real Blender with a window."""
+"""The commands and tools that edit the scene, in a real Blender without a window, which draws nothing meanwhile."""
 
 from __future__ import annotations
 
@@ -59,8 +59,9 @@ class Blender:
     def __init__(self) -> None:
         self.token = secrets.token_hex(16)
         ports = ("--publish", "127.0.0.1::9876", "--publish", "127.0.0.1::8888")
+        environment = ("--env", "P2M_BLENDER_TCP_HOST=0.0.0.0", "--env", "P2M_BLENDER_MODE=headless")
         start = ("start-p2m", f"--IdentityProvider.token={self.token}")
-        self.id = docker("run", "--detach", "--env", "P2M_BLENDER_TCP_HOST=0.0.0.0", *ports, IMAGE, *start).strip()
+        self.id = docker("run", "--detach", *environment, *ports, IMAGE, *start).strip()
 
     def port(self, inside: int) -> int:
         return int(docker("port", self.id, f"{inside}/tcp").splitlines()[0].rsplit(":", 1)[1])

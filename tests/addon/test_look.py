@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from tests.image.conftest import TOKEN, Containers, UserContainer
+from tests.image.conftest import TOKEN, UserContainer, ready_container
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.pictures import changed_share, colours, open_png
 
@@ -43,17 +43,8 @@ open("/tmp/answers.json", "w").write(json.dumps(answers))
 
 @pytest.fixture(scope="module")
 def container() -> Iterator[UserContainer]:
-    started = Containers()
-    try:
-        ready = started.start()
-        try:
-            ready.wait_for_all()
-        except pytest.fail.Exception:
-            started.print_logs()
-            raise
+    with ready_container() as ready:
         yield ready
-    finally:
-        started.remove()
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ import httpx2
 import pytest
 from mcp import Client
 
-from tests.image.conftest import TOKEN, Containers, UserContainer
+from tests.image.conftest import TOKEN, UserContainer, ready_container
 from tests.support.mcp_client import mcp_client, text_of
 from tests.support.pictures import colours, open_png
 from tests.support.waiting import wait_for, wait_for_async
@@ -30,17 +30,8 @@ WAIT_S = 60.0
 
 @pytest.fixture(scope="module")
 def container() -> Iterator[UserContainer]:
-    started = Containers()
-    try:
-        ready = started.start()
-        try:
-            ready.wait_for_all()
-        except pytest.fail.Exception:
-            started.print_logs()
-            raise
+    with ready_container(headless=True) as ready:
         yield ready
-    finally:
-        started.remove()
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from mcp_types import CallToolResult
 
 from tests.support.blenders import ObjectClient, RunningBlender, running_blender
 from tests.support.mcp_client import mcp_client
-from tests.support.rubbish import CONVERSATIONS, send_in_pieces
+from tests.support.rubbish import CONVERSATIONS, TOGETHER, send_in_pieces
 from tests.support.waiting import wait_for, wait_for_async
 
 ENDLESS = "x = 0\nwhile True:\n    x += 1"
@@ -233,13 +233,14 @@ def test_blender_lives_on_after_thousands_of_conversations_of_rubbish(
         talks = 0
 
         @seed(client)
-        @settings(max_examples=cases, deadline=None, database=None, suppress_health_check=list(HealthCheck))
+        @settings(max_examples=cases // TOGETHER, deadline=None, database=None, suppress_health_check=list(HealthCheck))
         @given(CONVERSATIONS)
-        def talk(pieces: list[bytes]) -> None:
+        def talk(conversations: list[list[bytes]]) -> None:
             nonlocal talks
-            with blender.connect() as client:
-                send_in_pieces(client.socket, pieces)
-            talks += 1
+            for pieces in conversations:
+                with blender.connect() as client:
+                    send_in_pieces(client.socket, pieces)
+                talks += 1
 
         talk()
         return talks

@@ -4,10 +4,7 @@ from collections.abc import Iterator
 
 import pytest
 
-from tests.support.browser import browser, context, page, pictures
 from tests.support.hub import Hub, Person
-
-__all__ = ["browser", "context", "page", "pictures"]
 
 
 @pytest.fixture(scope="session")
@@ -24,6 +21,12 @@ def logs_on_failure(request: pytest.FixtureRequest, failed) -> Iterator[None]:
     yield
     if failed() and "hub" in request.fixturenames:
         request.getfixturevalue("hub").print_logs()
+
+
+@pytest.fixture(scope="session")
+def someone(hub: Hub) -> Person:
+    """Somebody whose server runs, for tests that leave it running."""
+    return hub.person("someone").sign_up().log_in().start_server()
 
 
 @pytest.fixture

@@ -15,8 +15,11 @@ from tests.support.mcp_client import mcp_client, text_of
 from tests.support.waiting import wait_for
 
 
-async def test_files_of_the_home_are_there_after_stop_and_start(person: Person):
-    person.start_server()
+async def test_a_start_tells_of_itself_and_is_ready_and_files_of_the_home_outlive_the_stop(person: Person):
+    told = " | ".join(person.start_and_follow())
+    print(told)
+    for stage in ("image", "Creating your container", "Starting your container", "is ready, MCP with"):
+        assert stage in told
     async with mcp_client(person.mcp_url, person.token) as client:
         code = "import bpy; bpy.ops.wm.save_as_mainfile(filepath='/home/blender/work.blend'); print('saved')"
         assert "saved" in text_of(await client.call_tool("execute_blender_code", {"code": code}))
@@ -24,7 +27,7 @@ async def test_files_of_the_home_are_there_after_stop_and_start(person: Person):
     person.stop_server()
     with pytest.raises(docker.errors.NotFound):
         person.container()
-    person.start_server()
+    start_until_it_answers(person)
     assert person.container().id != first
     listing = requests.get(
         person.server_url("api/contents/"), headers={"Authorization": f"Bearer {person.token}"}, timeout=10
@@ -32,14 +35,7 @@ async def test_files_of_the_home_are_there_after_stop_and_start(person: Person):
     assert "work.blend" in {entry["name"] for entry in listing["content"]}
 
 
-def test_progress_names_each_stage_and_the_tools(person: Person):
-    told = " | ".join(person.start_and_follow())
-    print(told)
-    for stage in ("image", "Creating your container", "Starting your container", "is ready, MCP with"):
-        assert stage in told
-
-
-def test_a_ready_server_answers_mcp_at_once(person: Person):
+def start_until_it_answers(person: Person) -> None:
     """Ready means ready: the first call after the hub says so is answered, with no second try."""
     person.request_server()
     wait_for(person.is_ready, 90, "server", interval=0.02)
@@ -55,7 +51,8 @@ def broken_image():
     engine = docker.from_env()
     dockerfile = (
         f"FROM {IMAGE}\nUSER root\n"
-        "RUN printf '#!/bin/sh\\necho no GPU for you >&2\\nexit 7\\n' > /usr/bin/blender\nUSER blender\n"
+        "RUN printf '#!/bin/sh\\necho no GPU for you >&2\\nexit 7\\n' > /usr/bin/blender"
+        " && printf '#!/bin/sh\\n' > /usr/local/lib/p2m/back-off\nUSER blender\n"  # nobody sits it out
     )
     made, _ = engine.images.build(fileobj=io.BytesIO(dockerfile.encode()), tag="p2m/test-broken:latest", rm=True)
     yield "p2m/test-broken:latest"
@@ -123,12 +120,3 @@ async def test_ctrl_c_leaves_people_at_work_and_a_second_up_finds_them_again(tmp
             requests.get(hub.url, timeout=5)
     finally:
         hub.down()
-
-
-def test_a_container_killed_by_hand_is_noticed_and_starts_again(person: Person, hub: Hub):
-    person.start_server()
-    person.container().kill()
-    # The hub polls every 30 s; asking for the server makes it look at once.
-    wait_for(lambda: not person.api("GET", f"users/{person.name}").json()["servers"], 60, "hub notices", interval=1)
-    wait_for(lambda: "Server died" in hub.output(), 10, "the operator's text in the hub's log")
-    person.start_server()

@@ -6,7 +6,7 @@ import time
 import pytest
 from mcp import Client
 
-from tests.support.hub import Hub, Person
+from tests.support.hub import Person
 from tests.support.mcp_client import mcp_client, text_of
 
 CLIENTS = 8
@@ -16,14 +16,6 @@ MODES = ("auto", "legacy")
 
 BUSY_S = 6.0
 BUSY = f"import time; print('busy'); end = time.monotonic() + {BUSY_S}\nwhile time.monotonic() < end: pass"
-
-
-@pytest.fixture(scope="module")
-def someone(hub: Hub):
-    """One running server for the tests of this module."""
-    person = hub.person("many").sign_up().log_in().start_server()
-    yield person
-    person.stop_server()
 
 
 async def make_and_read(client: Client, number: int) -> None:

@@ -15,14 +15,6 @@ from tests.support.pictures import colours, open_png
 ADD_CUBE = "import bpy; bpy.ops.mesh.primitive_cube_add(location=(1, 2, 3)); bpy.context.object.name = 'Marker'"
 
 
-@pytest.fixture(scope="module")
-def someone(hub: Hub):
-    """One running server for the tests of this module."""
-    person = hub.person("mcp").sign_up().log_in().start_server()
-    yield person
-    person.stop_server()
-
-
 @pytest.mark.parametrize("mode", ["auto", "legacy"])
 async def test_add_an_object_read_it_back_and_look(someone: Person, mode: str):
     async with mcp_client(someone.mcp_url, someone.token, mode=mode) as client:

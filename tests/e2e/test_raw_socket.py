@@ -9,18 +9,10 @@ from pathlib import Path
 import pytest
 from mcp import Client, StdioServerParameters
 
-from tests.support.hub import ROOT, Hub, Person
+from tests.support.hub import ROOT, Person
 from tests.support.mcp_client import text_of
 
 UPSTREAM = "mcp-for-blender==2.2.4"
-
-
-@pytest.fixture(scope="module")
-def someone(hub: Hub):
-    """One running server for the tests of this module."""
-    person = hub.person("raw").sign_up().log_in().start_server()
-    yield person
-    person.stop_server()
 
 
 def raw_port(person: Person) -> int:

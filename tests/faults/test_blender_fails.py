@@ -71,7 +71,8 @@ def image_with_a_broken_extension() -> Iterator[str]:
     engine = docker.from_env()
     dockerfile = (
         f"FROM {IMAGE}\nUSER root\n"
-        "RUN echo 'raise RuntimeError(\"no such luck\")' >>/usr/share/blender/extensions/system/p2m_blender/panels.py\n"
+        "RUN echo 'raise RuntimeError(\"no such luck\")' >>/usr/share/blender/extensions/system/p2m_blender/panels.py"
+        " && printf '#!/bin/sh\\n' >/usr/local/lib/p2m/back-off\n"  # nobody sits it out
         "USER blender\n"
     )
     tag = "p2m/test-broken-extension:latest"

@@ -8,11 +8,8 @@ from typing import Any
 import pytest
 import requests
 
-from tests.support.browser import browser, context, page, pictures
 from tests.support.hub import ROOT, Hub, Person
 from tests.support.waiting import wait_for
-
-__all__ = ["browser", "context", "page", "pictures"]
 
 LIGHT_HUB = (str(ROOT / ".venv/bin/jupyterhub"), "-f", str(Path(__file__).parent / "light_hub.py"))
 LOCAL_SERVERS_HUB = (*LIGHT_HUB[:2], str(Path(__file__).parent / "local_servers_hub.py"))
@@ -91,8 +88,9 @@ def local(start_light_hub: Callable[..., Hub]) -> Hub:
 
 @pytest.fixture(scope="session")
 def hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A hub with containers."""
-    running = Hub(tmp_path_factory.mktemp("gateway") / "state", P2M_PUBLISH_MCP="1", P2M_MCP_TIMEOUT="90").start()
+    """A hub with containers, whose Blenders have no window: they start in half the time."""
+    state = tmp_path_factory.mktemp("gateway") / "state"
+    running = Hub(state, P2M_PUBLISH_MCP="1", P2M_MCP_TIMEOUT="90", P2M_BLENDER_MODE="headless").start()
     wait_for(lambda: gateway_answers(running), 30, "gateway")
     yield running
     running.down()

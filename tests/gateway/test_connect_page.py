@@ -13,8 +13,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import requests
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 
 from tests.support.browser import OUTPUT, tab_of
 from tests.support.hub import Hub, Person
@@ -207,10 +208,10 @@ def grace(hub: Hub) -> Iterator[Person]:
     person.stop_server()
 
 
-@pytest.fixture
-async def page(grace: Person) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(browser: Browser, grace: Person) -> AsyncIterator[Page]:
     """The Connect page of somebody, reached from their home page."""
-    async with tab_of(grace) as tab:
+    async with tab_of(browser, grace) as tab:
         await tab.context.grant_permissions(["clipboard-read", "clipboard-write"])
         problems: list[str] = []
         tab.on("pageerror", lambda error: problems.append(str(error)))

@@ -10,9 +10,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import pytest_asyncio
 import requests
 import uvicorn
-from playwright.async_api import Page, expect
+from playwright.async_api import Browser, Page, expect
 from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import JSONResponse, Response
@@ -290,10 +291,10 @@ def two(hub: Hub) -> Iterator[tuple[Person, Person]]:
         person.stop_server()
 
 
-@pytest.fixture
-async def page(hub: Hub) -> AsyncIterator[Page]:
+@pytest_asyncio.fixture(loop_scope="session")
+async def page(hub: Hub, browser: Browser) -> AsyncIterator[Page]:
     """The page, reached by the hub's navigation."""
-    async with tab_of(hub.admin()) as tab:
+    async with tab_of(browser, hub.admin()) as tab:
         tab.on("dialog", lambda dialog: asyncio.ensure_future(dialog.accept()))
         problems: list[str] = []
         tab.on("pageerror", lambda error: problems.append(str(error)))

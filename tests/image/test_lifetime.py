@@ -8,7 +8,7 @@ from .conftest import Containers, UserContainer, wait_until
 
 
 def test_sigterm_ends_the_container_in_good_order_and_the_home_survives_it(containers: Containers) -> None:
-    first = containers.start()
+    first = containers.start(headless=True)
     first.wait_for_all()
     first.ask_blender(
         "execute_code", code="import bpy; bpy.ops.wm.save_as_mainfile(filepath='/home/blender/kept.blend')"
@@ -18,7 +18,7 @@ def test_sigterm_ends_the_container_in_good_order_and_the_home_survives_it(conta
     assert time.monotonic() - began < 9.5
     first.docker.reload()
     assert first.docker.attrs["State"]["ExitCode"] == 0
-    second = containers.start(volume=first.volume)
+    second = containers.start(volume=first.volume, headless=True)
     second.wait_for_blender()
     assert second.output("stat", "-c", "%u", "/home/blender/kept.blend") == "1000"
 
@@ -29,12 +29,23 @@ def test_container_ends_when_jupyter_cannot_start(containers: Containers) -> Non
     assert container.docker.attrs["State"]["ExitCode"] != 0
 
 
-@pytest.fixture
-def blender(container: UserContainer) -> UserContainer:
-    """The module's container, with a Blender that answers and failed long ago at most."""
+def as_new(container: UserContainer) -> UserContainer:
+    """A container with a Blender that answers and failed long ago at most."""
     container.wait_for_blender()
     container.output("rm", "-f", "/run/p2m/blender-failures.json")
     return container
+
+
+@pytest.fixture
+def windowed(container: UserContainer) -> UserContainer:
+    """The module's container whose Blender has a window."""
+    return as_new(container)
+
+
+@pytest.fixture
+def blender(headless: UserContainer) -> UserContainer:
+    """The module's container whose Blender has none."""
+    return as_new(headless)
 
 
 def test_killed_blender_comes_back(blender: UserContainer) -> None:
@@ -48,14 +59,14 @@ def test_killed_blender_comes_back(blender: UserContainer) -> None:
     assert "SIGKILL" in exits["reason"]
 
 
-def test_quitting_blender_is_no_failure(blender: UserContainer) -> None:
-    first = blender.pid("blender")
+def test_quitting_blender_is_no_failure(windowed: UserContainer) -> None:
+    first = windowed.pid("blender")
     quit_soon = "import bpy; bpy.app.timers.register(lambda: bpy.ops.wm.quit_blender() and None, first_interval=0.3)"
-    blender.ask_blender("execute_code", code=quit_soon)
-    wait_until("another Blender runs", lambda: blender.pid("blender") not in {0, first})
-    blender.wait_for_blender()
-    assert blender.exits()["reason"] == "quit"
-    assert blender.output("cat", "/run/p2m/blender-delay") == "0"
+    windowed.ask_blender("execute_code", code=quit_soon)
+    wait_until("another Blender runs", lambda: windowed.pid("blender") not in {0, first})
+    windowed.wait_for_blender()
+    assert windowed.exits()["reason"] == "quit"
+    assert windowed.output("cat", "/run/p2m/blender-delay") == "0"
 
 
 def test_blender_that_keeps_dying_is_given_up_until_restarted(blender: UserContainer) -> None:
@@ -84,12 +95,12 @@ def test_restart_for_repair_is_counted_but_no_failure(blender: UserContainer) ->
     assert blender.exits() == {"restarts": before + 1, "failed": False, "reason": "restart requested"}
 
 
-def test_blender_whose_display_ends_comes_back(blender: UserContainer) -> None:
-    first = blender.pid("blender")
-    blender.kill("Xtigervnc")
-    wait_until("another Blender runs", lambda: blender.pid("blender") not in {0, first})
-    blender.wait_for_blender()
-    assert blender.output("test", "-S", "/run/p2m/vnc.sock") == ""
+def test_blender_whose_display_ends_comes_back(windowed: UserContainer) -> None:
+    first = windowed.pid("blender")
+    windowed.kill("Xtigervnc")
+    wait_until("another Blender runs", lambda: windowed.pid("blender") not in {0, first})
+    windowed.wait_for_blender()
+    assert windowed.output("test", "-S", "/run/p2m/vnc.sock") == ""
 
 
 def test_container_ends_with_the_jupyter_server(blender: UserContainer) -> None:

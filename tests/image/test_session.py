@@ -89,12 +89,17 @@ def kill_and_wait(container: UserContainer) -> float:
     return time.monotonic() - began
 
 
-@pytest.fixture
-def file(container: UserContainer) -> str:
-    """A file of the person's, open and saved."""
+def save_file(container: UserContainer) -> str:
+    """Save the scene as a file of the person's, which is open then."""
     path = f"{HOME}/work.blend"
     run(container, f"import bpy; bpy.ops.wm.save_as_mainfile(filepath={path!r})")
     return path
+
+
+@pytest.fixture
+def file(container: UserContainer) -> str:
+    """A file of the person's, open and saved."""
+    return save_file(container)
 
 
 def test_a_change_is_on_disk_within_five_seconds(container: UserContainer) -> None:
@@ -151,7 +156,8 @@ def test_a_scene_that_was_never_saved_is_still_unsaved(container: UserContainer)
     assert "Unsaved" in title(container)
 
 
-def test_relative_paths_still_lead_to_the_same_files(container: UserContainer, file: str) -> None:
+def test_relative_paths_still_lead_to_the_same_files(headless: UserContainer) -> None:
+    save_file(headless)
     picture = f"{HOME}/texture.png"
     code = f"""
 import bpy
@@ -161,11 +167,11 @@ made.save()
 bpy.data.images.remove(made)
 bpy.data.images.load("//texture.png").use_fake_user = True
 """
-    run(container, code)
-    container.ask_blender("save_session")
-    kill_and_wait(container)
+    run(headless, code)
+    headless.ask_blender("save_session")
+    kill_and_wait(headless)
     code = "import bpy; i = bpy.data.images['texture.png']; print(i.filepath, bpy.path.abspath(i.filepath), i.size[0])"
-    assert run(container, code) == f"//texture.png {picture} 4\n"
+    assert run(headless, code) == f"//texture.png {picture} 4\n"
 
 
 def test_stopping_the_container_saves_what_is_not_yet_and_it_starts_again(containers: Containers) -> None:
@@ -185,16 +191,16 @@ def test_stopping_the_container_saves_what_is_not_yet_and_it_starts_again(contai
     assert "work" in title(container)
 
 
-def test_code_that_does_not_end_keeps_no_stop_from_saving(container: UserContainer) -> None:
+def test_code_that_does_not_end_keeps_no_stop_from_saving(headless: UserContainer) -> None:
     endless = ADD.format(name="Endless") + "\nwhile True: pass"
     request = json.dumps({"id": 1, "type": "execute_code", "params": {"code": endless}})
     send = "import socket,struct,sys,time; s=socket.socket(socket.AF_UNIX); s.connect('/run/p2m/blender.sock'); "
     send += "b=sys.argv[1].encode(); s.sendall(struct.pack('>I',len(b))+b); time.sleep(60)"
-    container.docker.exec_run(["python3", "-c", send, request], detach=True)
-    wait_until("the code runs", lambda: container.ask_blender("get_status")["busy_with"] == "execute_code")
-    container.output("p2m-restart-blender")
-    container.wait_for_blender()
-    assert "Endless" in objects(container)
+    headless.docker.exec_run(["python3", "-c", send, request], detach=True)
+    wait_until("the code runs", lambda: headless.ask_blender("get_status")["busy_with"] == "execute_code")
+    headless.output("p2m-restart-blender")
+    headless.wait_for_blender()
+    assert "Endless" in objects(headless)
 
 
 def test_a_scene_that_crashes_blender_twice_is_set_aside(container: UserContainer) -> None:
@@ -223,14 +229,14 @@ def test_a_scene_that_crashes_blender_twice_is_set_aside(container: UserContaine
     assert container.run("grep", "-q", "OBCrash", aside)[0] == 0
 
 
-def test_a_session_that_cannot_be_read_is_set_aside(container: UserContainer) -> None:
-    add(container, "Damaged")
-    container.ask_blender("save_session")
-    container.output("truncate", "-s", "300000", SESSION)
-    kill_and_wait(container)
-    assert "Damaged" not in objects(container)
-    assert "cannot be read" in session(container)["notice"]
-    assert container.output("sh", "-c", f"ls {HOME}/.p2m/session/scene-unreadable-*.blend")
+def test_a_session_that_cannot_be_read_is_set_aside(headless: UserContainer) -> None:
+    add(headless, "Damaged")
+    headless.ask_blender("save_session")
+    headless.output("truncate", "-s", "300000", SESSION)
+    kill_and_wait(headless)
+    assert "Damaged" not in objects(headless)
+    assert "cannot be read" in session(headless)["notice"]
+    assert headless.output("sh", "-c", f"ls {HOME}/.p2m/session/scene-unreadable-*.blend")
 
 
 def test_a_scene_that_takes_long_to_save_backs_off_and_says_so(container: UserContainer) -> None:
@@ -297,7 +303,7 @@ def test_checkpoints_stay_within_their_number(container: UserContainer) -> None:
 
 
 def test_a_full_disk_is_told_and_the_former_session_stays(containers: Containers) -> None:
-    container = containers.start(tmpfs={f"{HOME}/.p2m": "size=3m,uid=1000,gid=1000"})
+    container = containers.start(tmpfs={f"{HOME}/.p2m": "size=3m,uid=1000,gid=1000"}, headless=True)
     container.wait_for_blender()
     add(container, "Former")
     wait_until("the change is in the session", lambda: on_disk(container, "Former"), deadline=10)

@@ -3,10 +3,12 @@
 import asyncio
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import httpx2
 import pytest
+from playwright.async_api import Browser
 
 from tests.support.browser import tab_of
 from tests.support.hub import Hub, Person
@@ -24,7 +26,7 @@ HELLO = {
 START_S = 180
 """Seconds for the start of three servers at once on a machine that does other things too."""
 
-IDLE_S = 30
+IDLE_S = 15
 SLOW = """
 import bpy
 scene = bpy.context.scene
@@ -50,9 +52,11 @@ ROUND_S = IDLE_S // 4
 
 @pytest.fixture(scope="module")
 def culling_hub(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Hub]:
-    """A hub that stops idle servers as soon as it may be told to."""
+    """A hub that stops idle servers sooner than it may be told to."""
     state = tmp_path_factory.mktemp("culling") / "state"
-    running = Hub(state, P2M_IDLE_TIMEOUT=str(IDLE_S), P2M_MCP_TIMEOUT="180").start()
+    configuration = str(Path(__file__).with_name("culling_hub_config.py"))
+    command = (".venv/bin/jupyterhub", "-f", configuration)
+    running = Hub(state, command, P2M_TEST_IDLE_S=str(IDLE_S), P2M_MCP_TIMEOUT="180").start()
     yield running
     running.down()
 
@@ -79,9 +83,9 @@ async def run(person: Person, code: str) -> str:
 
 
 @asynccontextmanager
-async def looking_at(person: Person) -> AsyncIterator[None]:
+async def looking_at(browser: Browser, person: Person) -> AsyncIterator[None]:
     """A browser with desktop and JupyterLab open, before which nobody sits; MCP streams on which nothing comes."""
-    async with tab_of(person) as page:
+    async with tab_of(browser, person) as page:
         await page.goto(person.server_url("blender/"))
         await page.locator("canvas").first.wait_for(timeout=60_000)
         lab = await page.context.new_page()
@@ -103,12 +107,12 @@ async def listening(person: Person, url: str) -> AsyncIterator[None]:
             yield
 
 
-async def test_idle_servers_stop_and_those_at_work_do_not(culling_hub: Hub):
+async def test_idle_servers_stop_and_those_at_work_do_not(culling_hub: Hub, browser: Browser):
     async def viewer() -> Person:
         """Has pages open and is not there; while an agent works, that is use, and afterwards it is not."""
         person = await starts(culling_hub, "viewer")
         working = asyncio.create_task(works(person))
-        async with looking_at(person):
+        async with looking_at(browser, person):
             await asyncio.wait([working], timeout=1.5 * IDLE_S)
             assert servers(person), "stopped while an agent worked"
             assert not working.done(), working.exception()
@@ -143,7 +147,7 @@ async def test_idle_servers_stop_and_those_at_work_do_not(culling_hub: Hub):
         With little of a processor: a render would take half of the machine from other tests.
         """
         set_processors = person.container().update
-        await asyncio.to_thread(set_processors, cpu_period=100_000, cpu_quota=20_000)
+        await asyncio.to_thread(set_processors, cpu_period=100_000, cpu_quota=10_000)
         end = now() + 2 * IDLE_S + ROUND_S
         while now() < end:
             assert servers(person), f"{person.name} was stopped at work"

@@ -12,6 +12,7 @@ from typing import Any
 import docker
 import pytest
 import requests
+from playwright.async_api import Browser
 
 from tests.lifecycle.conftest import Upgrade
 from tests.support.browser import tab_of
@@ -100,13 +101,15 @@ def test_prometheus_token_opens_metrics_and_nothing_else(hub: Hub):
     assert requests.get(f"{hub.url}/hub/api/users", headers=headers, timeout=10).status_code == 403
 
 
-async def test_a_newer_image_is_told_and_used_at_the_next_start(hub: Hub, person: Person, upgrade: Upgrade):
+async def test_a_newer_image_is_told_and_used_at_the_next_start(
+    hub: Hub, person: Person, upgrade: Upgrade, browser: Browser
+):
     person.start_server()
     assert "A newer Blender image" not in home(person)
     newer = upgrade.publish()
     try:
         wait_for(lambda: "A newer Blender image" in home(person), 30, "the note on the home page", interval=0.5)
-        await picture_of_home(person, "home-newer-image.png")
+        await picture_of_home(browser, person, "home-newer-image.png")
         assert person.container().image.id != newer, "nobody is interrupted"
         person.stop_server()
         person.start_server()
@@ -140,7 +143,7 @@ def port_of(container: Any) -> str:
     return str(container.ports["8888/tcp"][0]["HostPort"])
 
 
-async def test_two_servers_of_one_person_do_not_meet_and_go_with_them(hub: Hub, person: Person):
+async def test_two_servers_of_one_person_do_not_meet_and_go_with_them(hub: Hub, person: Person, browser: Browser):
     person.start_server()
     answer = person.api("POST", f"users/{person.name}/servers/second")
     assert answer.status_code in (201, 202), answer.text
@@ -161,7 +164,7 @@ async def test_two_servers_of_one_person_do_not_meet_and_go_with_them(hub: Hub, 
     assert {f"p2m-{person.name}", f"p2m-{person.name}--second"} <= volumes()
     assert docker.from_env().containers.get(f"p2m-{person.name}--second").labels["p2m.server"] == "second"
     wait_for(lambda: "p2m_mcp_up" in metrics(hub, user=person.name, server="second"), 30, "metrics of the second", 0.5)
-    await picture_of_home(person, "home-named-servers.png")
+    await picture_of_home(browser, person, "home-named-servers.png")
 
     assert person.api("POST", f"users/{person.name}/servers/third").status_code == 400, (
         "one more than the setting allows"
@@ -190,10 +193,10 @@ def home(person: Person) -> str:
     return person.session.get(f"{person.hub.url}/hub/home", timeout=30).text
 
 
-async def picture_of_home(person: Person, name: str) -> None:
+async def picture_of_home(browser: Browser, person: Person, name: str) -> None:
     """Keep a picture of the home page, as the person's browser shows it, in tests/output."""
     OUTPUT.mkdir(parents=True, exist_ok=True)
-    async with tab_of(person) as page:
+    async with tab_of(browser, person) as page:
         await page.goto(f"{person.hub.url}/hub/home")
         await page.wait_for_load_state("networkidle")
         await page.screenshot(path=OUTPUT / name, full_page=True)

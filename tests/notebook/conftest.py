@@ -5,7 +5,6 @@ from collections.abc import AsyncIterator, Callable, Iterator
 import pytest
 import pytest_asyncio
 
-from tests.support.browser import pictures  # noqa: F401 - a fixture
 from tests.support.kernel import Kernel, kernel_in
 from tests.support.standalone import Standalone, standalone
 

@@ -1,4 +1,4 @@
-"""Debian's Chromium, driven by Playwright: fixtures that a conftest imports, and a tab of somebody logged in."""
+"""Debian's Chromium, driven by Playwright: fixtures for all tests, and a tab of somebody logged in."""
 
 import os
 from collections.abc import AsyncIterator, Callable
@@ -6,6 +6,7 @@ from contextlib import asynccontextmanager
 from pathlib import Path
 
 import pytest
+import pytest_asyncio
 from playwright.async_api import Browser, BrowserContext, Page, async_playwright, expect
 
 from .hub import Person
@@ -27,36 +28,34 @@ expect.set_options(timeout=15_000)  # milliseconds: a deadline for pages on a ma
 
 
 @asynccontextmanager
-async def tab_of(person: Person) -> AsyncIterator[Page]:
-    """A tab in which a person is logged in, closed when the block ends."""
+async def tab_of(browser: Browser, person: Person) -> AsyncIterator[Page]:
+    """A tab of a fresh profile in which a person is logged in, closed when the block ends."""
     cookies = [
         {"name": cookie.name, "value": cookie.value or "", "domain": "127.0.0.1", "path": cookie.path}
         for cookie in person.session.cookies
     ]
-    async with async_playwright() as playwright:
-        chromium = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
-        context = await chromium.new_context(viewport={"width": 1280, "height": 1000})
+    async with await browser.new_context(viewport={"width": 1280, "height": 1000}) as context:
         await context.add_cookies(cookies)  # type: ignore[arg-type]
         yield await context.new_page()
-        await chromium.close()
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(scope="session", loop_scope="session")
 async def browser() -> AsyncIterator[Browser]:
-    """Debian's Chromium."""
+    """Debian's Chromium, one for all tests of a process; they run in its event loop."""
     async with async_playwright() as playwright:
         chromium = await playwright.chromium.launch(**CHROMIUM)  # type: ignore[arg-type]
         yield chromium
         await chromium.close()
 
 
-@pytest.fixture
-async def context(browser: Browser) -> BrowserContext:
+@pytest_asyncio.fixture(loop_scope="session")
+async def context(browser: Browser) -> AsyncIterator[BrowserContext]:
     """A fresh profile: no cookies."""
-    return await browser.new_context(viewport={"width": 1280, "height": 800})
+    async with await browser.new_context(viewport={"width": 1280, "height": 800}) as fresh:
+        yield fresh
 
 
-@pytest.fixture
+@pytest_asyncio.fixture(loop_scope="session")
 async def page(
     context: BrowserContext, request: pytest.FixtureRequest, failed: Callable[[], bool]
 ) -> AsyncIterator[Page]:

@@ -47,11 +47,19 @@ class Standalone:
 
 
 @contextlib.contextmanager
-def standalone() -> Iterator[Standalone]:
-    """Run a container until the block ends; it is ready when the block begins."""
+def standalone(**environment: str) -> Iterator[Standalone]:
+    """Run a container until the block ends; it is ready when the block begins.
+
+    Args:
+        environment: Environment of the container.
+    """
     token = secrets.token_hex(16)
     container = docker.from_env().containers.run(
-        IMAGE, ["start-p2m", f"--IdentityProvider.token={token}"], detach=True, ports={"8888/tcp": ("127.0.0.1", None)}
+        IMAGE,
+        ["start-p2m", f"--IdentityProvider.token={token}"],
+        detach=True,
+        environment=environment,
+        ports={"8888/tcp": ("127.0.0.1", None)},
     )
     try:
         container.reload()

@@ -93,6 +93,18 @@ async def test_a_command_by_tcp_is_use_at_its_time(blender: FakeBlender, store: 
     assert await last_use(store, link) == datetime(2023, 11, 14, 22, 13, 20, tzinfo=UTC)
 
 
+@pytest.mark.parametrize(("told_every", "looks_every"), [(None, 15), ("0", 15), ("300", 15), ("7", 7)])
+async def test_it_looks_before_the_hub_is_told(
+    monkeypatch: pytest.MonkeyPatch, store: JobStore, link: BlenderLink, told_every: str | None, looks_every: int
+) -> None:
+    monkeypatch.delenv("JUPYTERHUB_ACTIVITY_INTERVAL", raising=False)
+    if told_every:
+        monkeypatch.setenv("JUPYTERHUB_ACTIVITY_INTERVAL", told_every)
+    looking = keep_alive_while_at_work({}, store, link)
+    looking.stop()
+    assert looking.callback_time == 1000 * looks_every
+
+
 async def test_work_is_noted_where_jupyter_looks_for_activity(
     blender: FakeBlender, store: JobStore, link: BlenderLink
 ) -> None:

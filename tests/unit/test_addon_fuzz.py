@@ -18,7 +18,7 @@ from hypothesis import HealthCheck, given, settings
 from p2m_blender.mainthread import MainThread
 from p2m_blender.registry import CommandTable
 from p2m_blender.server import BlenderServer, Settings
-from tests.support.rubbish import CONVERSATIONS, send_in_pieces
+from tests.support.rubbish import CONVERSATIONS, TOGETHER, send_in_pieces
 from tests.support.waiting import wait_for
 
 CASES = 1000
@@ -67,7 +67,7 @@ def folder() -> Iterator[Path]:
     shutil.rmtree(path)
 
 
-fuzz = settings(max_examples=CASES, deadline=None, suppress_health_check=list(HealthCheck), database=None)
+fuzz = settings(max_examples=CASES // TOGETHER, deadline=None, suppress_health_check=list(HealthCheck), database=None)
 
 
 def test_on_tcp_every_reply_is_json_and_the_end_is_in_order(folder: Path):
@@ -75,14 +75,15 @@ def test_on_tcp_every_reply_is_json_and_the_end_is_in_order(folder: Path):
 
     @fuzz
     @given(CONVERSATIONS)
-    def talk(pieces: list[bytes]) -> None:
-        with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
-            replies = send_in_pieces(connection, pieces).decode("ascii")
+    def talk(conversations: list[list[bytes]]) -> None:
         decoder = json.JSONDecoder()
-        while replies:
-            reply, end = decoder.raw_decode(replies)
-            assert reply["status"] in ("success", "error")
-            replies = replies[end:]
+        for pieces in conversations:
+            with socket.create_connection(("127.0.0.1", port), timeout=10) as connection:
+                replies = send_in_pieces(connection, pieces).decode("ascii")
+            while replies:
+                reply, end = decoder.raw_decode(replies)
+                assert reply["status"] in ("success", "error")
+                replies = replies[end:]
 
     talk()
 
@@ -90,15 +91,16 @@ def test_on_tcp_every_reply_is_json_and_the_end_is_in_order(folder: Path):
 def test_on_the_unix_socket_every_reply_is_a_frame_of_json_and_the_end_is_in_order(folder: Path):
     @fuzz
     @given(CONVERSATIONS)
-    def talk(pieces: list[bytes]) -> None:
-        with socket.socket(socket.AF_UNIX) as connection:
-            connection.settimeout(10)
-            connection.connect(str(folder / "blender.sock"))
-            replies = send_in_pieces(connection, pieces)
-        while replies:
-            (length,) = struct.unpack(">I", replies[:4])
-            reply = json.loads(replies[4 : 4 + length])
-            assert reply["status"] in ("success", "error")
-            replies = replies[4 + length :]
+    def talk(conversations: list[list[bytes]]) -> None:
+        for pieces in conversations:
+            with socket.socket(socket.AF_UNIX) as connection:
+                connection.settimeout(10)
+                connection.connect(str(folder / "blender.sock"))
+                replies = send_in_pieces(connection, pieces)
+            while replies:
+                (length,) = struct.unpack(">I", replies[:4])
+                reply = json.loads(replies[4 : 4 + length])
+                assert reply["status"] in ("success", "error")
+                replies = replies[4 + length :]
 
     talk()

@@ -109,6 +109,9 @@ class BusyEngine:
         self.may_create = asyncio.Event()
         self.may_create.set()
 
+    async def processors(self):
+        return 2
+
     async def run(self, function, *args):
         return self.hidden if function is published_ports else None
 

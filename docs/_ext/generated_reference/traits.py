@@ -1,7 +1,7 @@
 """Reference of the traits that `jupyterhub_config.py` may set: type and default from the trait, meaning from its help.
 
-Not autodoc_traits: it documents a class with all that it inherits, here seventy traits of JupyterHub and DockerSpawner
-whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
+Not autodoc_traits: it documents a class with all that it inherits, here a hundred traits of JupyterHub and of engines'
+spawners whose own help is not the Markdown, or the reStructuredText, that a build without warnings needs.
 """
 
 from collections.abc import Iterable
@@ -10,6 +10,7 @@ from traitlets import HasTraits, TraitType, Undefined
 
 from p2m_spawner.accounts.authenticator import AccountsAuthenticator
 from p2m_spawner.docker_spawner import BlenderDockerSpawner
+from p2m_spawner.kube_spawner import BlenderKubeSpawner
 from p2m_spawner.mixin import BlenderSpawnerMixin
 from p2m_spawner.swarm.spawner import BlenderSwarmSpawner
 
@@ -19,8 +20,9 @@ Trait = TraitType[object, object]
 
 
 def of_the_spawner() -> str:
-    """What every engine's spawner has, then what is Docker's, then what a swarm has beside it."""
-    ours, swarm = _own_traits(BlenderDockerSpawner), _own_traits(BlenderSwarmSpawner)
+    """What every engine's spawner has, then what is Docker's, what a swarm has beside it, and what is Kubernetes'."""
+    ours, of_swarm = _own_traits(BlenderDockerSpawner), _own_traits(BlenderSwarmSpawner)
+    of_kubernetes = _own_traits(BlenderKubeSpawner)
     shared = BlenderSpawnerMixin.class_traits()
     return "\n".join(
         [
@@ -29,7 +31,9 @@ def of_the_spawner() -> str:
             "## Of Docker's\n",
             _described("BlenderDockerSpawner", [trait for trait in ours if trait.name not in shared]),
             "## Of Docker Swarm's\n",
-            _described("BlenderSwarmSpawner", [trait for trait in swarm if trait not in ours]),
+            _described("BlenderSwarmSpawner", [trait for trait in of_swarm if trait not in ours]),
+            "## Of Kubernetes'\n",
+            _described("BlenderKubeSpawner", [trait for trait in of_kubernetes if trait.name not in shared]),
         ]
     )
 
