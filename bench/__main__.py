@@ -6,6 +6,7 @@ python -m bench [--runs N] [--add] [NAME …]
 import argparse
 from importlib import import_module
 
+from bench import capacity
 from bench.present import markdown, update
 from bench.record import FOLDER, Record, record
 from bench.stage import Stage
@@ -38,6 +39,7 @@ def main() -> None:
         made.save()
         print(*map(markdown, made.tables), sep="\n\n", end="\n\n", flush=True)
     update()
+    capacity.update()
 
 
 if __name__ == "__main__":

@@ -4,12 +4,18 @@ A model on paper. What a person costs at rest and at a start was measured; what 
 assumption is a field of `Habits` that an operator can replace. docs/howto/sizing.md has the table.
 
     python -m bench.capacity
+
+writes the table of docs/howto/sizing.md anew.
 """
 
 import math
 from dataclasses import dataclass
+from pathlib import Path
 
 from bench.record import FOLDER, Record, Table
+
+DOCUMENT = FOLDER.parent / "howto" / "sizing.md"
+BEGIN, END = "<!-- figures capacity -->", "<!-- end capacity -->"
 
 PEOPLE = (30, 300, 3000)
 """People whose servers run at the same time."""
@@ -76,6 +82,16 @@ def median(table: Table, row: str, column: str) -> float:
     return found
 
 
+def starts_each_second(people: int) -> float:
+    """Starts that one hub manages with so many servers, from the record `scale`: the nearest size that is not below."""
+    (rates,) = (
+        each for each in Record.load(FOLDER / "scale.json").tables if each.title == "Servers that one hub starts"
+    )
+    sizes = sorted((int(row.split()[0].replace(",", "")), row) for row in rates.rows)
+    row = next((row for size, row in sizes if size >= people), sizes[-1][1])
+    return median(rates, row, "starts")
+
+
 def table(habits: Habits) -> str:
     """What to buy (Markdown), a row for each number of people and kind of server."""
     head = ["people at once", "Blender", "memory", "cores", f"machines of {MACHINE_CORES} cores, {MACHINE_GB} GB",
@@ -86,11 +102,24 @@ def table(habits: Habits) -> str:
             memory = people * (cost.memory_gb + habits.scene_gb)
             cores = people * (cost.idle_cores + habits.moving * habits.cores_moving)
             machines = max(math.ceil(memory / (MACHINE_GB - SYSTEM_GB)), math.ceil(cores / MACHINE_CORES))
-            rush = people * cost.start_cpu_s / (machines * MACHINE_CORES)
+            rush = max(people * cost.start_cpu_s / (machines * MACHINE_CORES), people / starts_each_second(people))
             cells = [f"{people:,}", kind, f"{memory:,.0f} GB", f"{math.ceil(cores):,}", str(machines), f"{rush:.0f} s"]
             lines.append(f"| {' | '.join(cells)} |")
     return "\n".join(lines)
 
 
+def update(document: Path = DOCUMENT) -> None:
+    """Write the table into the document.
+
+    Raises:
+        ValueError: It has no place for it.
+    """
+    before, found, rest = document.read_text(encoding="utf-8").partition(BEGIN)
+    _, ended, after = rest.partition(END)
+    if not (found and ended):
+        raise ValueError(f"{document.name} has no place for the table: {BEGIN} … {END}")
+    document.write_text(f"{before}{BEGIN}\n{table(Habits())}\n{END}{after}", encoding="utf-8")
+
+
 if __name__ == "__main__":
-    print(table(Habits()))
+    update()
