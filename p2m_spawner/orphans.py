@@ -91,7 +91,10 @@ class Sweeper:
         """
         found = list(await self._look())
         # Asked after the list: a start that began meanwhile is in the database before its container exists.
+        owned = self._owned()
         for server in found:
-            if (server.user, server.server) not in self._owned():
+            name = (server.user, server.server)
+            # Asked again, for to remove another one has taken a while.
+            if name not in owned and name not in self._owned():
                 self._log.warning("Removing a server of %s:%s that nobody owns: %s", *vars(server).values())
                 await self._remove(server)

@@ -55,6 +55,19 @@ async def test_a_server_of_another_name_is_no_owner():
     assert engine.servers == []
 
 
+async def test_the_database_is_asked_once_for_all_and_again_before_one_is_removed():
+    engine, asked = Engine(*(FoundServer(f"user{number}", "", str(number)) for number in range(50)), BOB), []
+
+    def owned() -> set[tuple[str, str]]:
+        """Bob's start is in the database from the second time on."""
+        asked.append(1)
+        return {(f"user{number}", "") for number in range(50)} | ({("bob", "film")} if len(asked) > 1 else set())
+
+    await Sweeper(engine.look, owned, engine.remove, is_silent, logging.getLogger("test")).request()
+    assert len(engine.servers) == 51
+    assert len(asked) == 2
+
+
 async def test_an_engine_that_is_away_is_waited_for():
     engine = Engine(ADA, silent=8)
     await engine.sweeper().request()
