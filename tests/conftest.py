@@ -1,5 +1,6 @@
 """For all tests: which run in the same process, and reports, so that fixtures can print logs of what failed."""
 
+import signal
 from collections.abc import Generator
 from typing import Any
 
@@ -9,6 +10,10 @@ from xdist.scheduler import LoadScopeScheduling
 from tests.support.browser import browser, context, page, pictures
 
 __all__ = ["browser", "context", "page", "pictures"]
+
+# Shells start what runs in the background with SIGINT ignored, and all that tests start would inherit it: what they end
+# by Ctrl-C, as people do, would go on until it is ended in another way.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 REPORTS = pytest.StashKey[dict[str, pytest.TestReport]]()
 

@@ -83,7 +83,7 @@ class UserContainer:
         self.wait_for_success("the extension answers", *PING_BLENDER)
 
     def wait_for_all(self) -> None:
-        """Wait until Blender and Jupyter answer and the MCP server listens (its flag is the kernel's __SO_ACCEPTCON)."""
+        """Wait until Blender and Jupyter answer and the MCP server listens (the kernel's flag __SO_ACCEPTCON)."""
         self.wait_for_success("Blender and Jupyter answer", "p2m-healthcheck")
         self.wait_for_success("the MCP server listens", "grep", " 00010000 .*/mcp.sock", "/proc/net/unix")
 
