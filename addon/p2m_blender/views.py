@@ -18,7 +18,7 @@ from __future__ import annotations
 import itertools
 import math
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -297,18 +297,17 @@ def _set_if_other(owner: Any, name: str, value: Any) -> None:
 def _rendered(eye: Eye, shading: Shading) -> Picture:
     """Render a copy of the scene from a camera of its own."""
     scene = bpy.context.scene.copy()
-    made: list[Callable[[], None]] = [lambda: bpy.data.scenes.remove(scene)]
+    made = [scene]
     try:
         if eye.camera is None:
             data = bpy.data.cameras.new("p2m view")
-            made.append(lambda: bpy.data.cameras.remove(data))
             camera = bpy.data.objects.new("p2m view", data)
-            made.append(lambda: bpy.data.objects.remove(camera))
+            made += [data, camera]
             _place(camera, data, eye)
             scene.camera = camera
         if shading == "material":
             world = bpy.data.worlds.new("p2m even light")
-            made.append(lambda: bpy.data.worlds.remove(world))
+            made.append(world)
             world.use_nodes = True
             background = next(node for node in world.node_tree.nodes if node.type == "BACKGROUND")
             background.inputs["Color"].default_value = (0.4, 0.4, 0.4, 1.0)
@@ -325,8 +324,9 @@ def _rendered(eye: Eye, shading: Shading) -> Picture:
                 raise CommandError("Blender drew nothing: it renders already, or it has neither a display nor libEGL")
             return _loaded(path)
     finally:
-        for remove in reversed(made):
-            remove()
+        # And not scenes.remove(), which ends a Blender that has no window in its context (4.3: after a file was loaded
+        # in one without a display).
+        bpy.data.batch_remove(made)
 
 
 def _place(camera: Any, data: Any, eye: Eye) -> None:

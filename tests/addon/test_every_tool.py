@@ -126,4 +126,10 @@ async def test_an_agent_uses_every_tool(blender: RunningBlender):
         assert (await agent.do("restart_blender"))["saved"] is True
         assert "Kept" in {item["name"] for item in (await agent.do("list_objects"))["objects"]}
 
+        # A file without anything in it: Blender 4.3 without a window ended when a copy of its scene was removed
+        await agent.do("execute_blender_code", code="bpy.ops.wm.read_homefile(use_empty=True)")
+        for _ in range(2):
+            assert await agent.see("get_viewport_screenshot", view="iso", max_size=320) > 0
+        assert (await agent.do("get_blender_status"))["state"] == "ready"
+
         assert agent.called == {tool.name for tool in (await client.list_tools()).tools}
