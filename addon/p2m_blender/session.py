@@ -128,7 +128,10 @@ class Session:
             self._fail(f"The last session cannot be resumed: {error}")
             return
         self._sound_at = time.monotonic() + SOUND_S
-        self._turns_to_open = SHOWN_TURNS
+        if bpy.app.background:  # it will not be drawn, so it is shown already
+            self._note_opened()
+        else:
+            self._turns_to_open = SHOWN_TURNS
         self._revision = watch.revision()
         scene_history.hold(self._revision, scene)
         self.state = SessionState("ok", saved_at)
@@ -145,8 +148,7 @@ class Session:
         if self._turns_to_open:
             self._turns_to_open -= 1
             if not self._turns_to_open:
-                with contextlib.suppress(OSError):
-                    self._store.opened()
+                self._note_opened()
         if commands:
             self._schedule.command_ran(now)
         if self.ending:
@@ -182,6 +184,10 @@ class Session:
             if self._commit is not None:
                 self._commit.result()
         self._look_after(time.monotonic())
+
+    def _note_opened(self) -> None:
+        with contextlib.suppress(OSError):
+            self._store.opened()
 
     def end(self) -> None:
         """Note that Blender ends on purpose, and leave the directory to the next."""

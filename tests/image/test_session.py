@@ -136,7 +136,9 @@ def test_a_killed_blender_comes_back_with_the_scene_and_the_files_name(container
     assert "Resumed work.blend" in session(container)["notice"]
 
 
-def test_killing_blender_again_and_again_is_no_crash_of_the_scene(container: UserContainer) -> None:
+@pytest.mark.parametrize("mode", ["container", "headless"])
+def test_killing_blender_again_and_again_is_no_crash_of_the_scene(request: pytest.FixtureRequest, mode: str) -> None:
+    container: UserContainer = request.getfixturevalue(mode)
     add(container, "Tough")
     container.ask_blender("save_session")
     for _ in range(3):
