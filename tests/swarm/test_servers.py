@@ -79,7 +79,9 @@ def test_a_full_cluster_is_told_before_anything_is_made(somebody: Person, hub: S
     assert refused.status_code == 503
     assert refused.json()["message"].startswith("All places of the cluster are taken.")
     assert hub.left_of(newcomer) == []
-    assert "takes no new servers" in hub.output()
+    wait_for(
+        lambda: "takes no new servers" in hub.output(), 10, "the reason in the hub's log, written after the answer"
+    )
 
 
 def test_a_home_moves_to_another_machine(somebody: Person, hub: SwarmHub):
