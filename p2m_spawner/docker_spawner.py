@@ -1,7 +1,5 @@
 """``blender-docker``: the mixin on DockerSpawner. Says only how a Docker engine does it; bad days: docker_faults.py."""
 
-import asyncio
-from contextlib import suppress
 from http import HTTPStatus
 from inspect import isawaitable
 from typing import Any
@@ -153,13 +151,7 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, ContainerPorts):
 
     async def _create(self) -> Any:
         """Have the container created. Cancelled in the middle, it still learns what the engine has made."""
-        creating = asyncio.ensure_future(self._create_with_ours())
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            with suppress(DockerException, OSError):
-                self.object_id = (await creating)[self.object_id_key]
-            raise
+        return await self.created(self._create_with_ours())
 
     async def _create_with_ours(self) -> Any:
         """DockerSpawner's creation, with our options beneath the operator's.
@@ -170,7 +162,7 @@ class BlenderDockerSpawner(DockerUpkeep, DockerFaults, ContainerPorts):
         try:
             self.extra_host_config = self._host_config(await self._value_of(theirs[0]))
             if self.cpu_limit and self.cpu_limit >= await self.engine.processors():
-                # A quota of all processors limits nothing, and the kernel's account of it costs a start 5 %.
+                # A quota of all processors limits nothing, and the kernel would keep its account all the same.
                 self.extra_host_config.setdefault("cpu_quota", 0)
             self.extra_create_kwargs = self._create_kwargs(await self._value_of(theirs[1]))
             return await super().create_object()

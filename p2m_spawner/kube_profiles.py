@@ -28,15 +28,4 @@ def in_kubespawner_terms(profiles: Iterable[Profile]) -> list[dict[str, Any]]:
 
 def _overrides(profile: Profile) -> dict[str, Any]:
     """By names of the spawner's traits; it makes limits of ``gpus``, and volumes of ``assets``."""
-    said = {
-        "mem_limit": profile.memory,
-        "cpu_limit": profile.cpus,
-        "image": profile.image,
-        "blender_mode": profile.blender_mode,
-        "mcp_mode": profile.mcp_mode,
-    }
-    return {
-        **{trait: value for trait, value in said.items() if value is not None},
-        "gpus": profile.gpus,
-        "assets": profile.assets,
-    }
+    return {**profile.traits, "gpus": profile.gpus, "assets": profile.assets}

@@ -1,6 +1,8 @@
 """What spawners on Docker's API share, whether that runs a user's Blender as a container or as a service of a swarm."""
 
-from collections.abc import Iterable
+import asyncio
+from collections.abc import Awaitable, Iterable
+from contextlib import suppress
 from datetime import datetime
 from typing import Any
 
@@ -155,6 +157,16 @@ class OnDocker(BlenderSpawnerMixin, PooledDockerCalls):
             except NotFound:
                 return None
         return found
+
+    async def created(self, creation: Awaitable[Document]) -> Document:
+        """Wait for a call that creates the object. Cancelled in the middle, still learn what the engine has made."""
+        creating = asyncio.ensure_future(creation)
+        try:
+            return await asyncio.shield(creating)
+        except asyncio.CancelledError:
+            with suppress(DockerException, OSError):
+                self.object_id = (await creating)[self.object_id_key]
+            raise
 
     def engine_is_silent(self, error: BaseException) -> bool:
         """Whether an error is the engine's own or of the way to it, and not an answer about the server."""

@@ -50,7 +50,7 @@ class ProfileOptionsMixin(_BeforeSpawner):
         "desktop",
         help="""
         How Blender runs: ``desktop`` (default) with its window, ``headless`` without one, for agents and notebooks
-        only. Headless takes 0.26 GB of memory where a desktop takes 0.55. A profile may say otherwise.
+        only. Headless takes 0.23 GB of memory where a desktop takes 0.54. A profile may say otherwise.
 
         Example: ``c.BlenderSpawnerMixin.blender_mode = "headless"``.
         """,
@@ -209,16 +209,8 @@ class ProfileOptionsMixin(_BeforeSpawner):
         """Let the server have what a profile says."""
         self.profile = profile
         self.gpus, self.assets = profile.gpus, profile.assets
-        said = {
-            "mem_limit": profile.memory,
-            "cpu_limit": profile.cpus,
-            "image": profile.image,
-            "blender_mode": profile.blender_mode,
-            "mcp_mode": profile.mcp_mode,
-        }
-        for trait, value in said.items():
-            if value is not None:
-                setattr(self, trait, value)
+        for trait, value in profile.traits.items():
+            setattr(self, trait, value)
 
     def get_env(self) -> dict[str, str]:
         """The engine's environment, and the modes."""

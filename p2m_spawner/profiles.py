@@ -137,6 +137,18 @@ class Profile(_Checked):
         """What people read."""
         return self.title or self.name
 
+    @property
+    def traits(self) -> dict[str, Any]:
+        """What it says in place of the spawner's own traits, by their names; what it leaves out is not there."""
+        said = {
+            "mem_limit": self.memory,
+            "cpu_limit": self.cpus,
+            "image": self.image,
+            "blender_mode": self.blender_mode,
+            "mcp_mode": self.mcp_mode,
+        }
+        return {trait: value for trait, value in said.items() if value is not None}
+
     def is_open_to(self, groups: Collection[str], admin: bool) -> bool:
         """Whether somebody in these groups may use it; administrators use all."""
         return admin or not self.groups or not set(self.groups).isdisjoint(groups)

@@ -88,13 +88,7 @@ class BlenderSwarmSpawner(SwarmUpkeep, HostPorts):
             taken = published_ports(await self.docker("services"))
             self.allocate_ports(refused=taken)
         arguments = service_arguments(await self._wish(constraints), self._extra)
-        creating = asyncio.ensure_future(self.docker("create_service", **{**arguments, **self.extra_create_kwargs}))
-        try:
-            return await asyncio.shield(creating)
-        except asyncio.CancelledError:
-            with suppress(DockerException, OSError):
-                self.object_id = (await creating)[self.object_id_key]
-            raise
+        return await self.created(self.docker("create_service", **{**arguments, **self.extra_create_kwargs}))
 
     async def _wish(self, constraints: list[str]) -> Wish:
         limits = {"Pids": self.pids_limit}
